@@ -21,7 +21,7 @@
 #define BLK_SECTOR		(1u << BLK_SECTOR_SHIFT)
 
 /* Most sectors of a disk: bytes must fit a signed 64-bit offset. */
-#define BLK_SECTORS_MAX		((u64)INT64_MAX >> BLK_SECTOR_SHIFT)
+#define BLK_SECTORS_MAX		((u64)S64_MAX >> BLK_SECTOR_SHIFT)
 
 /* Bytes of a request's header and of its status on the wire. */
 #define BLK_HDR_BYTES		sizeof(struct virtio_blk_outhdr)
@@ -86,7 +86,7 @@ int blk_req_check(const struct virtio_blk_outhdr *raw, u32 out_len, u32 in_len,
  * struct blk_limits - a disk's configuration, checked and clamped; private
  * @sectors: capacity in units of 512 bytes, at most BLK_SECTORS_MAX
  * @block: logical block size: a power of two from 512 to the page size
- * @size_max: most bytes of a segment, at least 4096; UINT32_MAX when not limited
+ * @size_max: most bytes of a segment, at least 4096; U32_MAX when not limited
  * @seg_max: most data segments of a request, at least 1
  * @queues: number of queues that the device says it has, at least 1
  */

@@ -5,10 +5,10 @@
  * Theory
  * ------
  * The pool is a row of equal blocks in shared memory and a private bitmap of
- * those in use. A request takes as many blocks as it needs, as few runs as the
- * pool's state allows: the search goes on where the last one ended (next fit),
- * takes the first run that is long enough, and only when there is none gathers
- * shorter runs. All or nothing: a request that cannot be met now takes nothing.
+ * those in use. A request takes as many blocks as it needs, in few runs: the
+ * search goes on where the last one ended (next fit), takes the first run that is
+ * long enough, and only when there is none gathers shorter ones. All or nothing:
+ * a request that cannot be met now takes nothing.
  *
  * No locks: calls on one pool must be serialised by the caller.
  */

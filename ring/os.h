@@ -13,10 +13,11 @@
 #ifdef __KERNEL__
 
 #include <linux/build_bug.h>
-#include <linux/byteorder/generic.h>
+#include <asm/byteorder.h>
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/limits.h>
 #include <linux/nospec.h>
 #include <linux/string.h>
 #include <linux/types.h>
@@ -43,8 +44,13 @@ typedef uint64_t u64;
 #define __force
 #endif
 
+#define barrier()	__asm__ volatile("" : : : "memory")
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
+
+#define U16_MAX		UINT16_MAX
+#define U32_MAX		UINT32_MAX
+#define S64_MAX		INT64_MAX
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define BIT_ULL(n)	(1ULL << (n))

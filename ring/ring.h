@@ -129,7 +129,7 @@
  * @RING_INDIRECT_NEST: an indirect descriptor inside an indirect table, or
  *	one that has NEXT set
  * @RING_INDIRECT_SIZE: an indirect table whose size is 0, no multiple of 16
- *	bytes, or above the queue's size in entries
+ *	bytes, or above RING_SIZE_MAX entries
  * @RING_CALLER: the caller found the other side lying about what it carries
  *	(see ring_drv_break() and ring_dev_break())
  * @RING_FAULTS: number of reasons
@@ -231,6 +231,19 @@ size_t ring_device_bytes(u32 size);
  */
 size_t ring_place(struct ring_areas *a, void __shared *base, u64 bus, u32 size);
 
+/**
+ * ring_event_passed() - has an index passed the other side's event index?
+ * @event: what the other side wrote; any garbage will do
+ * @new: the index as it is now
+ * @old: the index as it was at the last such question
+ *
+ * Return: true when a notification is due (virtio 1.2, 2.7.7 and 2.7.10).
+ */
+static inline bool ring_event_passed(u16 event, u16 new, u16 old)
+{
+	return (u16)(new - event - 1) < (u16)(new - old);
+}
+
 /* ---- driver half ------------------------------------------------------- */
 
 /**
@@ -288,12 +301,14 @@ struct ring_done {
  * @writable: bytes that the device may write to the chain that starts here
  * @next: next descriptor of the chain, or of the free list
  * @count: descriptors in the chain that starts here; 0: none in flight here
+ * @bound: tied to a buffer by ring_drv_bind(), and so never on the free list
  */
 struct ring_shadow {
 	void *cookie;
 	u32 writable;
 	u16 next;
 	u16 count;
+	bool bound;
 };
 
 /**
@@ -315,9 +330,12 @@ struct ring_drv {
 	u16 published;		/* avail.idx as it is */
 	u16 seen;		/* used.idx as last loaded and checked */
 	u16 polled;		/* used elements taken so far */
-	u16 in_flight;		/* chains published and not polled */
+	u16 in_flight;		/* chains staged and not polled */
+	u16 detached;		/* where ring_drv_detach() goes on */
 	bool event_idx;
 	bool indirect;
+	bool armed;		/* what the device was last told of calls */
+	bool bound;		/* in bind()/post() form */
 	enum ring_fault fault;
 };
 
@@ -436,6 +454,7 @@ void ring_drv_break(struct ring_drv *r, enum ring_fault fault);
  * @done: filled in when true is returned; its length is 0
  *
  * Only once the device can no longer touch the buffers: after a confirmed reset.
+ * The ring is of no use from then on until ring_drv_init().
  *
  * Return: true while there was one.
  */
@@ -539,6 +558,7 @@ struct ring_dev {
 	u16 in_flight;		/* chains popped and not pushed */
 	bool event_idx;
 	bool indirect;
+	bool armed;		/* what the driver was last told of kicks */
 	enum ring_fault fault;
 };
 

@@ -42,6 +42,8 @@
  */
 #define __shared_raw(type, p)	((__force type *)(__force unsigned long)(p))
 
+typedef u64 __attribute__((aligned(4), may_alias)) shared_pair32;
+
 #ifdef __KERNEL__
 
 #define __shared_get(type, p)		READ_ONCE(*__shared_raw(const type, p))
@@ -91,6 +93,13 @@ static inline void shared_mb(void)
 	le64_to_cpu((__force __le64)__shared_get(u64, p)); })
 #define shared_load8(p) ({ __shared_size_is(p, 1); __shared_get(u8, p); })
 
+/*
+ * Two adjacent 32-bit fields by one 8-byte load, the first one in the low half.
+ * A used element is aligned to 4 only (virtio 1.2, 2.7).
+ */
+#define shared_load_pair32(p) ({ __shared_size_is(p, 8); \
+	le64_to_cpu((__force __le64)*__shared_raw(const volatile shared_pair32, p)); })
+
 /* One store each; @v is host-endian. */
 #define shared_store16(p, v) ({ __shared_size_is(p, 2); \
 	__shared_put(u16, p, (__force u16)cpu_to_le16(v)); })
@@ -117,6 +126,8 @@ static inline void shared_mb(void)
 static inline void shared_copy_in(void *dst, const void __shared *src, size_t len)
 {
 	memcpy(dst, __shared_raw(const void, src), len);
+	/* Else the compiler may look at @src again in place of @dst. */
+	barrier();
 }
 
 /**

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The checks of blk_req.h.
+ *
+ * A request that can be answered is answered, with an error status when it asks
+ * for what the disk does not have or do; nothing of it reaches the file. Only a
+ * chain without room for header or status cannot be, and costs the queue.
+ */
+#include "blk_req.h"
+
+/* Segments that a device lets a driver use if it does not say (virtio 1.2, 5.2.4). */
+#define BLK_SEG_MAX_DEFAULT	1u
+#define BLK_SIZE_MAX_LEAST	4096u
+
+static bool blk_has(u64 features, unsigned int feature)
+{
+	return features & BIT_ULL(feature);
+}
+
+/* Is [sector, sector + bytes) a range of whole blocks inside the disk? */
+static bool blk_range_ok(u64 sector, u32 bytes, const struct blk_disk *disk)
+{
+	if (!bytes || bytes % disk->block || sector % (disk->block >> BLK_SECTOR_SHIFT))
+		return false;
+	return sector <= disk->sectors &&
+	       bytes >> BLK_SECTOR_SHIFT <= disk->sectors - sector;
+}
+
+static int blk_check_rw(u64 sector, const struct blk_disk *disk, struct blk_req *req)
+{
+	if (!blk_range_ok(sector, req->bytes, disk))
+		return VIRTIO_BLK_S_IOERR;
+	req->offset = sector << BLK_SECTOR_SHIFT;
+	return VIRTIO_BLK_S_OK;
+}
+
+int blk_req_check(const struct virtio_blk_outhdr *raw, u32 out_len, u32 in_len,
+		  const struct blk_disk *disk, struct blk_req *req)
+{
+	const u64 sector = le64_to_cpu((__force __le64)raw->sector);
+	u32 out, in;
+
+	if (out_len < BLK_HDR_BYTES || in_len < BLK_STATUS_BYTES)
+		return -EINVAL;
+	out = out_len - (u32)BLK_HDR_BYTES;
+	in = in_len - BLK_STATUS_BYTES;
+
+	switch (le32_to_cpu((__force __le32)raw->type)) {
+	case VIRTIO_BLK_T_IN:
+		*req = (struct blk_req) { .op = BLK_OP_READ, .bytes = in };
+		return out ? VIRTIO_BLK_S_IOERR : blk_check_rw(sector, disk, req);
+	case VIRTIO_BLK_T_OUT:
+		*req = (struct blk_req) { .op = BLK_OP_WRITE, .bytes = out };
+		if (in || blk_has(disk->features, VIRTIO_BLK_F_RO))
+			return VIRTIO_BLK_S_IOERR;
+		return blk_check_rw(sector, disk, req);
+	case VIRTIO_BLK_T_FLUSH:
+		*req = (struct blk_req) { .op = BLK_OP_FLUSH };
+		return blk_has(disk->features, VIRTIO_BLK_F_FLUSH) ?
+			VIRTIO_BLK_S_OK : VIRTIO_BLK_S_UNSUPP;
+	case VIRTIO_BLK_T_GET_ID:
+		*req = (struct blk_req) { .op = BLK_OP_GET_ID, .bytes = in };
+		return in ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+	default:
+		return VIRTIO_BLK_S_UNSUPP;
+	}
+}
+
+int blk_limits_check(const struct virtio_blk_config *raw, u64 features, u32 page,
+		     struct blk_limits *limits, const char **what)
+{
+	*limits = (struct blk_limits) {
+		.sectors = le64_to_cpu((__force __le64)raw->capacity),
+		.block = BLK_SECTOR,
+		.size_max = U32_MAX,
+		.seg_max = BLK_SEG_MAX_DEFAULT,
+		.queues = 1,
+	};
+
+	*what = "capacity";
+	if (limits->sectors > BLK_SECTORS_MAX)
+		return -EINVAL;
+
+	*what = "blk_size";
+	if (blk_has(features, VIRTIO_BLK_F_BLK_SIZE)) {
+		limits->block = le32_to_cpu((__force __le32)raw->blk_size);
+		if (limits->block < BLK_SECTOR || limits->block > page ||
+		    limits->block & (limits->block - 1))
+			return -EINVAL;
+	}
+	/* A tail that is less than a block cannot be read or written. */
+	limits->sectors -= limits->sectors % (limits->block >> BLK_SECTOR_SHIFT);
+
+	*what = "size_max";
+	if (blk_has(features, VIRTIO_BLK_F_SIZE_MAX)) {
+		limits->size_max = le32_to_cpu((__force __le32)raw->size_max);
+		if (limits->size_max < BLK_SIZE_MAX_LEAST)
+			return -EINVAL;
+	}
+
+	if (blk_has(features, VIRTIO_BLK_F_SEG_MAX)) {
+		limits->seg_max = le32_to_cpu((__force __le32)raw->seg_max);
+		if (!limits->seg_max)
+			limits->seg_max = BLK_SEG_MAX_DEFAULT;
+	}
+	if (blk_has(features, VIRTIO_BLK_F_MQ)) {
+		limits->queues = le16_to_cpu((__force __le16)raw->num_queues);
+		if (!limits->queues)
+			limits->queues = 1;
+	}
+	return 0;
+}
