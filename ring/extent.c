@@ -2,9 +2,8 @@
 /*
  * The block pool of extent.h.
  *
- * The bitmap is searched a word at a time. A search looks at the blocks from the
- * cursor to the end and then from the start to the cursor; a run never wraps,
- * since memory does not.
+ * The bitmap is searched a word at a time, first from the cursor to the end, then
+ * from the start; a run never wraps, since memory does not.
  */
 #include "extent.h"
 
@@ -94,16 +93,17 @@ static bool extent_whole(const struct extent_pool *p, u32 from, u32 end, u32 cou
 }
 
 /*
- * Runs between @from and @end, up to @max of them or @count blocks. Returns how
+ * Whole runs from the start on, up to @max of them or @count blocks. Returns how
  * many runs it found and takes their blocks off @count.
  */
-static unsigned int extent_gather(const struct extent_pool *p, u32 from, u32 end,
-				  u32 *count, struct extent *ext, unsigned int max)
+static unsigned int extent_gather(const struct extent_pool *p, u32 *count,
+				  struct extent *ext, unsigned int max)
 {
 	unsigned int n = 0;
+	u32 from = 0;
 
 	while (n < max && *count) {
-		ext[n] = extent_run(p, from, end, *count);
+		ext[n] = extent_run(p, from, p->blocks, *count);
 		if (!ext[n].count)
 			break;
 		from = ext[n].first + ext[n].count;
@@ -123,11 +123,13 @@ int extent_alloc(struct extent_pool *p, u32 count, struct extent *ext, unsigned 
 	if (count > p->free)
 		return -ENOSPC;
 
-	/* A run may straddle the cursor, so the second search looks at all. */
+	/*
+	 * A run may straddle the cursor, so only the first search starts there: the
+	 * others must not cut that run in two.
+	 */
 	if (!extent_whole(p, p->cursor, p->blocks, count, ext) &&
 	    !extent_whole(p, 0, p->blocks, count, ext)) {
-		n = extent_gather(p, p->cursor, p->blocks, &left, ext, max);
-		n += extent_gather(p, 0, p->cursor, &left, ext + n, max - n);
+		n = extent_gather(p, &left, ext, max);
 		if (left)
 			return -ENOSPC;
 	}

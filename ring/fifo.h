@@ -82,7 +82,7 @@ size_t fifo_private_bytes(u32 entries);
  * @base: shared memory, aligned to FIFO_ALIGN
  * @bus: its address as the device is told it
  * @bytes: its size; a multiple of FIFO_ALIGN, at most 1 GiB
- * @entries: most allocations at a time; a power of two
+ * @entries: most allocations at a time; a power of two, at most 2^20
  * @priv: fifo_private_bytes(@entries) bytes aligned for u32, owned by the caller
  *
  * Return: 0 or -EINVAL.

@@ -60,9 +60,11 @@ u32 net_hdr_offloads_device(u64 features);
  * @NET_HDR_OK: it was not
  * @NET_HDR_FRAME: the frame is shorter than an Ethernet header or longer than
  *	NET_FRAME_MAX
- * @NET_HDR_FLAGS: an unknown flag, or one that was not negotiated
+ * @NET_HDR_FLAGS: a flag that was not negotiated, or two that exclude each other;
+ *	bits that nobody has defined yet are ignored, as 5.1.6.2 asks
  * @NET_HDR_CSUM: the checksum to fill in is not inside the frame, or lies before
- *	the end of the Ethernet header
+ *	the end of the Ethernet header; with GSO also: it is not TCP's, or there
+ *	is no room for a TCP header
  * @NET_HDR_GSO_TYPE: an unknown GSO type, one that was not negotiated, or GSO
  *	without a partial checksum
  * @NET_HDR_GSO_SIZE: segments of 0 bytes, or so small that a frame would become

@@ -114,7 +114,7 @@
  * @RING_USED_JUMP: used.idx moved by more than what is in flight
  * @RING_USED_ID: a used element names no descriptor of the queue
  * @RING_USED_FREE: a used element names a descriptor that is not the head of a
- *	chain in flight: never submitted, mid-chain, or completed already
+ *	chain in flight: never published, mid-chain, or completed already
  * @RING_USED_LEN: a used element claims more bytes than were writable
  * @RING_AVAIL_JUMP: avail.idx moved by more than the queue's size
  * @RING_AVAIL_HEAD: an avail entry names no descriptor of the queue
@@ -301,6 +301,7 @@ struct ring_done {
  * @writable: bytes that the device may write to the chain that starts here
  * @next: next descriptor of the chain, or of the free list
  * @count: descriptors in the chain that starts here; 0: none in flight here
+ * @at: avail index at which it was staged
  * @bound: tied to a buffer by ring_drv_bind(), and so never on the free list
  */
 struct ring_shadow {
@@ -308,6 +309,7 @@ struct ring_shadow {
 	u32 writable;
 	u16 next;
 	u16 count;
+	u16 at;
 	bool bound;
 };
 
@@ -317,6 +319,7 @@ struct ring_shadow {
  * Opaque to callers but for embedding it.
  */
 struct ring_drv {
+	/* private: */
 	struct vring_desc __shared *desc;
 	struct vring_avail __shared *avail;
 	struct vring_used __shared *used;
@@ -357,7 +360,7 @@ size_t ring_drv_private_bytes(u32 size);
  *	caller until the ring is no longer used
  *
  * Before the device is told of the queue. Also after a confirmed reset, to start
- * afresh.
+ * afresh. The half starts disarmed: no call need come before ring_drv_arm().
  *
  * Return: 0, or -EINVAL for a size that a queue cannot have.
  */
@@ -372,7 +375,7 @@ int ring_drv_init(struct ring_drv *r, const struct ring_areas *a, u32 size,
  *
  * Return: the chain's id (>= 0), -ENOSPC while too few descriptors are free,
  * -EIO when the queue is broken, -EINVAL for a chain that no device may be
- * given (empty, zero length, sum above 4 GiB, larger than its table or the
+ * given (empty, zero length, sum of 4 GiB or more, larger than its table or the
  * queue).
  */
 int ring_drv_add(struct ring_drv *r, const struct ring_buf *buf, void *cookie);
@@ -384,7 +387,7 @@ int ring_drv_add(struct ring_drv *r, const struct ring_buf *buf, void *cookie);
  * @seg: the buffer
  * @write: true when the device writes it
  *
- * Return: 0 or -EINVAL.
+ * Return: 0, -EIO when the queue is broken, or -EINVAL.
  */
 int ring_drv_bind(struct ring_drv *r, u16 id, const struct ring_seg *seg,
 		  bool write);
@@ -490,8 +493,8 @@ struct ring_iov {
 	u32 len;
 };
 
-/**
- * typedef ring_map_fn - translate a driver's address
+/*
+ * ring_map_fn - translate a driver's address
  * @ctx: ring_dev_limits.ctx
  * @addr: guest-physical (or I/O virtual) address that the driver wrote
  * @len: bytes, at least 1
@@ -543,6 +546,7 @@ struct ring_chain {
  * Opaque to callers but for embedding it.
  */
 struct ring_dev {
+	/* private: */
 	struct vring_desc __shared *desc;
 	struct vring_avail __shared *avail;
 	struct vring_used __shared *used;
@@ -579,6 +583,9 @@ size_t ring_dev_private_bytes(u32 size);
  * @base: state to go on from, as ring_dev_base() gave it; 0 for a new queue
  * @limits: what to accept; copied
  * @priv: ring_dev_private_bytes(@size) bytes, owned by the caller
+ *
+ * The half starts armed, as a zeroed ring says. With another @base, begin with
+ * ring_dev_arm(): only it makes sure that kicks come.
  *
  * used.idx is taken to be equal to @base: chains that were popped by an earlier
  * half must have been pushed (virtio 1.2, 2.7.8).

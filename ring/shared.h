@@ -67,20 +67,8 @@ typedef u64 __attribute__((aligned(4), may_alias)) shared_pair32;
 #define __shared_size_is(p, n) \
 	_Static_assert(sizeof(*(p)) == (n), "wrong accessor for this width")
 
-/*
- * Orders all earlier accesses before all later ones, stores before loads too.
- * ThreadSanitizer does not model fences; a read-modify-write it does.
- */
-static inline void shared_mb(void)
-{
-#ifdef __SANITIZE_THREAD__
-	static int fence;
-
-	__atomic_fetch_add(&fence, 0, __ATOMIC_SEQ_CST);
-#else
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-#endif
-}
+/* Orders all earlier accesses before all later ones, stores before loads too. */
+#define shared_mb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 #endif /* __KERNEL__ */
 

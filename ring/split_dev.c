@@ -129,8 +129,8 @@ static int dev_take_desc(struct ring_dev *r, const struct dev_desc *d,
 }
 
 /*
- * Walk a table of @num entries from entry @i. @c->count counts the entries that
- * a chain takes; when it reaches @num and the chain still goes on, it loops.
+ * Walk a table of @num entries from entry @i. A chain that goes on after as many
+ * steps as its table has entries loops.
  */
 static int dev_walk(struct ring_dev *r, const void __shared *table, u32 num, u32 i,
 		    bool nested, struct ring_chain *c)
@@ -141,6 +141,8 @@ static int dev_walk(struct ring_dev *r, const void __shared *table, u32 num, u32
 
 	for (;;) {
 		dev_fetch(table, i, &d);
+		if (!nested)
+			c->count++;
 		if (unlikely(d.flags & VRING_DESC_F_INDIRECT)) {
 			const void __shared *inner;
 
@@ -190,7 +192,7 @@ int ring_dev_pop(struct ring_dev *r, struct ring_chain *c)
 		return dev_fault(r, RING_AVAIL_BUSY);
 
 	c->id = (u16)head;
-	c->count = 1;
+	c->count = 0;
 	c->out = 0;
 	c->in = 0;
 	c->out_len = 0;

@@ -100,6 +100,7 @@ static inline void drv_write_desc(struct vring_desc __shared *desc, u64 bus, u32
 static inline void drv_write_avail(struct ring_drv *r, u16 id)
 {
 	shared_store16(&r->avail->ring[r->staged & (r->size - 1)], id);
+	r->shadow[id].at = r->staged;
 	r->staged++;
 	r->in_flight++;
 }
@@ -166,6 +167,8 @@ int ring_drv_add(struct ring_drv *r, const struct ring_buf *buf, void *cookie)
 
 int ring_drv_bind(struct ring_drv *r, u16 id, const struct ring_seg *seg, bool write)
 {
+	if (r->fault != RING_OK)
+		return -EIO;
 	if (id >= r->size || !seg->len || r->shadow[id].bound)
 		return -EINVAL;
 	if (!r->bound && r->num_free != r->size)
@@ -210,6 +213,12 @@ bool ring_drv_publish(struct ring_drv *r)
 	if (r->event_idx)
 		return ring_event_passed(shared_load16(r->avail_event), r->published, old);
 	return !(shared_load16(&r->used->flags) & VRING_USED_F_NO_NOTIFY);
+}
+
+/* Was the chain that starts at @s staged and not yet shown to the device? */
+static inline bool drv_is_staged(const struct ring_drv *r, const struct ring_shadow *s)
+{
+	return (u16)(r->staged - s->at) <= (u16)(r->staged - r->published);
 }
 
 /* Chains that the device may complete: those that were published. */
@@ -276,7 +285,7 @@ int ring_drv_poll(struct ring_drv *r, struct ring_done *done)
 	}
 	id = (u32)array_index_nospec(id, r->size);
 	s = &r->shadow[id];
-	if (unlikely(!s->count)) {
+	if (unlikely(!s->count || drv_is_staged(r, s))) {
 		ring_drv_break(r, RING_USED_FREE);
 		return -EIO;
 	}
@@ -295,6 +304,8 @@ int ring_drv_poll(struct ring_drv *r, struct ring_done *done)
 
 bool ring_drv_pending(const struct ring_drv *r)
 {
+	if (unlikely(r->fault != RING_OK))
+		return false;
 	return r->seen != r->polled || shared_load16(&r->used->idx) != r->polled;
 }
 

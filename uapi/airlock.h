@@ -14,7 +14,9 @@
  * with 0x, BYTES a decimal multiple of the page size, PROVIDER one of
  * AIRLOCK_PROVIDERS. Lines are sorted by device, then by age. Everything that
  * is not listed is private. What a device reserved and does not use (yet) is
- * listed with the purpose AIRLOCK_AUDIT_SPARE. The last line is
+ * listed with the purpose AIRLOCK_AUDIT_SPARE; what must stay shared because it
+ * could not be taken back safely, with AIRLOCK_AUDIT_LEAKED, also after its device
+ * is gone. The last line is
  *
  *     total - - BYTES -
  */
@@ -23,6 +25,7 @@
 
 #define AIRLOCK_AUDIT_FILE	"airlock/regions"
 #define AIRLOCK_AUDIT_SPARE	"spare"
+#define AIRLOCK_AUDIT_LEAKED	"leaked"
 #define AIRLOCK_AUDIT_TOTAL	"total"
 
 /* Where shared pages can come from; also the values of airlock.provider=. */

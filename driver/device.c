@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A virtio function from claim to release: negotiation, start, failure, stop.
+ *
+ * Theory
+ * ------
+ * States, and what may happen in each:
+ *
+ *   reset       @quiet. No memory is known to the device, nothing is listened to.
+ *   negotiated  FEATURES_OK holds. Configuration is read, queues are set up.
+ *   live        @live. Interrupts are passed on, @ops are called.
+ *   failed      @failed, and perhaps still @live: the work item resets the device
+ *               and calls ops->failed. Kicks are dropped.
+ *
+ * airlock_negotiate() leads from any state but live through reset to negotiated;
+ * airlock_ready() from negotiated to live; airlock_stop() from any state to
+ * reset, confirmed or not.
+ *
+ * The device is never trusted to be quick, or to be there: waiting for a reset is
+ * bounded, and a reset that was not confirmed is remembered in @quiet, which
+ * decides whether shared memory may ever be used for something else.
+ *
+ * Stopping is in this order: no longer live, under @event_lock, so that no work is
+ * queued any more; reset; interrupts synchronised, after which no handler runs;
+ * works cancelled, after which no ops run.
+ */
+#include <linux/cc_platform.h>
+#include <linux/delay.h>
+#include <linux/idr.h>
+#include <linux/jiffies.h>
+#include <linux/slab.h>
+#include <uapi/linux/virtio_config.h>
+#include <uapi/linux/virtio_ids.h>
+
+#include "core.h"
+
+/* A back-end may have to drain I/O before it confirms; then it is a lost one. */
+#define DEVICE_RESET_SECONDS	5
+
+#define DEVICE_GONE		0xff
+
+static DEFINE_IDA(device_ids);
+static DEFINE_MUTEX(device_list_lock);
+static LIST_HEAD(device_list);
+
+/* ---- reset -------------------------------------------------------------- */
+
+/*
+ * Write 0, then wait until 0 is read (virtio 1.2, 4.1.4.3.2). Remembers the
+ * outcome in @quiet. Bounded; and a device that was waited for in vain once is
+ * not waited for again, so that going down stays bounded as a whole.
+ */
+static bool device_reset(struct core_device *core)
+{
+	unsigned long deadline = jiffies + (core->slow ? 0 : DEVICE_RESET_SECONDS * HZ);
+	struct device *dev = &core->pub.pdev->dev;
+	unsigned int wait_us = 10;
+	bool late;
+	u8 status;
+
+	lockdep_assert_held(&core->lock);
+
+	core->quiet = false;
+	vp_modern_set_status(&core->mdev, 0);
+	for (;;) {
+		/* Looked at before the status, so that the last look counts. */
+		late = time_after(jiffies, deadline);
+		status = vp_modern_get_status(&core->mdev);
+		/* Where there is no device, these are what a machine answers. */
+		if ((!status || status == DEVICE_GONE) &&
+		    !pci_device_is_present(core->pub.pdev)) {
+			dev_err_ratelimited(dev, "the device is gone\n");
+			return false;
+		}
+		if (!status) {
+			core->quiet = true;
+			core->slow = false;
+			return true;
+		}
+		if (late) {
+			core->slow = true;
+			dev_err_ratelimited(dev, "a reset was not confirmed within %u seconds (status 0x%02x)\n",
+					    DEVICE_RESET_SECONDS, status);
+			return false;
+		}
+		usleep_range(wait_us, 2 * wait_us);
+		wait_us = min(2 * wait_us, 10000u);
+	}
+}
+
+/* ---- negotiation -------------------------------------------------------- */
+
+/* Decide on features; 0 when the device must not be used. */
+static u64 device_choose_features(struct core_device *core, u64 wanted)
+{
+	u64 offered = vp_modern_get_features(&core->mdev);
+	struct device *dev = &core->pub.pdev->dev;
+
+	if (!(offered & BIT_ULL(VIRTIO_F_VERSION_1))) {
+		dev_err(dev, "refused: it does not offer VIRTIO_F_VERSION_1 (features 0x%llx)\n",
+			offered);
+		return 0;
+	}
+	/*
+	 * Without it a device may take addresses for host-physical ones and go
+	 * round whatever protects the guest (virtio 1.2, 6.1).
+	 */
+	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT) &&
+	    !(offered & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))) {
+		dev_err(dev, "refused: a confidential guest needs VIRTIO_F_ACCESS_PLATFORM; give the device iommu_platform=on\n");
+		return 0;
+	}
+	return offered & (wanted | RING_FEATURES | BIT_ULL(VIRTIO_F_ACCESS_PLATFORM));
+}
+
+int airlock_negotiate(struct airlock_device *adev, u64 wanted,
+		      const struct airlock_ops *ops)
+{
+	struct core_device *core = core_from_pub(adev);
+	u8 status = VIRTIO_CONFIG_S_ACKNOWLEDGE;
+	u64 features;
+	int err;
+
+	if (core_live(core))
+		return -EBUSY;
+
+	mutex_lock(&core->lock);
+	err = -EIO;
+	if (!device_reset(core))
+		goto out;
+	core->failed = false;
+	core->ops = ops;
+
+	core->quiet = false;
+	vp_modern_set_status(&core->mdev, status);
+	status |= VIRTIO_CONFIG_S_DRIVER;
+	vp_modern_set_status(&core->mdev, status);
+
+	err = -ENODEV;
+	features = device_choose_features(core, wanted);
+	if (!features)
+		goto err_give_up;
+	vp_modern_set_features(&core->mdev, features);
+	status |= VIRTIO_CONFIG_S_FEATURES_OK;
+	vp_modern_set_status(&core->mdev, status);
+	if (vp_modern_get_status(&core->mdev) != status) {
+		dev_err(&adev->pdev->dev, "refused: it does not accept features 0x%llx\n",
+			features);
+		goto err_give_up;
+	}
+	adev->features = features;
+	err = 0;
+	goto out;
+
+err_give_up:
+	/* Tells the host that this was on purpose (virtio 1.2, 3.1.1). */
+	vp_modern_set_status(&core->mdev, status | VIRTIO_CONFIG_S_FAILED);
+out:
+	mutex_unlock(&core->lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(airlock_negotiate);
+
+/* ---- up, failed, down --------------------------------------------------- */
+
+static void device_set_live(struct core_device *core, bool live)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&core->event_lock, flags);
+	/* Pairs with core_live(): who sees true sees all queues. */
+	smp_store_release(&core->live, live);
+	spin_unlock_irqrestore(&core->event_lock, flags);
+}
+
+int airlock_ready(struct airlock_device *adev)
+{
+	struct core_device *core = core_from_pub(adev);
+	u8 want = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
+		  VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK;
+	u8 status;
+
+	mutex_lock(&core->lock);
+	if (airlock_failed(adev)) {
+		mutex_unlock(&core->lock);
+		return -EIO;
+	}
+	/* Before DRIVER_OK: the first call can come at once. */
+	device_set_live(core, true);
+	vp_modern_set_status(&core->mdev, want);
+	status = vp_modern_get_status(&core->mdev);
+	mutex_unlock(&core->lock);
+
+	if (status == want)
+		return 0;
+	dev_err(&adev->pdev->dev, "it does not start: status 0x%02x instead of 0x%02x\n",
+		status, want);
+	airlock_stop(adev);
+	return -EIO;
+}
+EXPORT_SYMBOL_GPL(airlock_ready);
+
+static void device_fail_work(struct work_struct *work)
+{
+	struct core_device *core = container_of(work, struct core_device, fail_work);
+
+	mutex_lock(&core->lock);
+	if (core_live(core))
+		device_reset(core);
+	mutex_unlock(&core->lock);
+
+	if (core_live(core) && core->ops->failed)
+		core->ops->failed(&core->pub);
+}
+
+/**
+ * airlock_device_fail() - take a device out of service
+ * @core: the device
+ * @queue: name of the queue that is at fault, or NULL
+ * @why: reason for the log
+ *
+ * Once for each negotiation: counts, logs, and resets the device from a work
+ * item, which tells the function driver. Any context.
+ */
+void airlock_device_fail(struct core_device *core, const char *queue,
+			 const char *why)
+{
+	unsigned long flags;
+	bool first;
+
+	spin_lock_irqsave(&core->event_lock, flags);
+	first = !core->failed;
+	WRITE_ONCE(core->failed, true);
+	if (first) {
+		core->faults++;
+		if (core->live)
+			queue_work(system_unbound_wq, &core->fail_work);
+	}
+	spin_unlock_irqrestore(&core->event_lock, flags);
+
+	if (first)
+		dev_err_ratelimited(&core->pub.pdev->dev, "%s%sfailed: %s\n",
+				    queue ? queue : "", queue ? ": " : "", why);
+}
+
+bool airlock_failed(const struct airlock_device *adev)
+{
+	return READ_ONCE(core_from_pub(adev)->failed) ||
+	       pci_channel_offline(adev->pdev);
+}
+EXPORT_SYMBOL_GPL(airlock_failed);
+
+bool airlock_stop(struct airlock_device *adev)
+{
+	struct core_device *core = core_from_pub(adev);
+	bool quiet;
+
+	device_set_live(core, false);
+
+	mutex_lock(&core->lock);
+	quiet = core->quiet || device_reset(core);
+	mutex_unlock(&core->lock);
+
+	airlock_vector_synchronize(core);
+	airlock_config_quiesce(core);
+	/* ops->failed may stop the device: not a work to wait for then. */
+	if (current_work() != &core->fail_work)
+		cancel_work_sync(&core->fail_work);
+	return quiet;
+}
+EXPORT_SYMBOL_GPL(airlock_stop);
+
+/**
+ * airlock_device_shutdown() - silence a device for reboot or kexec
+ * @core: the device, in any state. Sleeps; bounded.
+ *
+ * Its function driver is not told: nothing runs after this. Whatever is still
+ * submitted waits for ever.
+ */
+void airlock_device_shutdown(struct core_device *core)
+{
+	WRITE_ONCE(core->failed, true);
+	airlock_stop(&core->pub);
+}
+
+/* ---- coming and going --------------------------------------------------- */
+
+static void device_release(struct device *dev)
+{
+	struct auxiliary_device *aux = to_auxiliary_dev(dev);
+	struct core_device *core = core_from_pub(airlock_from_aux(aux));
+
+	ida_free(&device_ids, aux->id);
+	mutex_destroy(&core->lock);
+	kfree(core);
+}
+
+/**
+ * airlock_device_create() - a device for a function, nobody knows of it yet
+ * @pdev: the function
+ * @type: VIRTIO_ID_NET or VIRTIO_ID_BLOCK
+ *
+ * Return: the device or an ERR_PTR.
+ */
+struct core_device *airlock_device_create(struct pci_dev *pdev, u16 type)
+{
+	struct core_device *core;
+	struct auxiliary_device *aux;
+	int id, err;
+
+	core = kzalloc(sizeof(*core), GFP_KERNEL);
+	if (!core)
+		return ERR_PTR(-ENOMEM);
+
+	id = ida_alloc(&device_ids, GFP_KERNEL);
+	err = id;
+	if (id < 0)
+		goto err_free;
+
+	core->pub.pdev = pdev;
+	core->mdev.pci_dev = pdev;
+	core->type = type;
+	core->quiet = true;
+	INIT_LIST_HEAD(&core->node);
+	mutex_init(&core->lock);
+	spin_lock_init(&core->event_lock);
+	INIT_WORK(&core->fail_work, device_fail_work);
+	airlock_config_init(core);
+
+	aux = &core->pub.aux;
+	aux->name = type == VIRTIO_ID_NET ? AIRLOCK_AUX_NET : AIRLOCK_AUX_BLK;
+	aux->id = id;
+	aux->dev.parent = &pdev->dev;
+	aux->dev.release = device_release;
+	err = auxiliary_device_init(aux);
+	if (err)
+		goto err_id;
+	return core;
+
+err_id:
+	ida_free(&device_ids, id);
+err_free:
+	kfree(core);
+	return ERR_PTR(err);
+}
+
+/**
+ * airlock_device_publish() - offer a device to the function drivers
+ * @core: the device, its registers mapped
+ *
+ * The device is reset first: whatever it did before, it does no longer.
+ *
+ * Return: 0, -EIO when the device does not answer, -errno.
+ */
+int airlock_device_publish(struct core_device *core)
+{
+	bool quiet;
+	int err;
+
+	mutex_lock(&core->lock);
+	quiet = device_reset(core);
+	mutex_unlock(&core->lock);
+	if (!quiet)
+		return -EIO;
+
+	mutex_lock(&device_list_lock);
+	list_add_tail(&core->node, &device_list);
+	mutex_unlock(&device_list_lock);
+
+	err = auxiliary_device_add(&core->pub.aux);
+	if (err) {
+		mutex_lock(&device_list_lock);
+		list_del_init(&core->node);
+		mutex_unlock(&device_list_lock);
+	}
+	return err;
+}
+
+/**
+ * airlock_device_retract() - take a published device from its function driver
+ * @core: the device
+ *
+ * On return nobody uses it, it is reset and has no region and no interrupts.
+ */
+void airlock_device_retract(struct core_device *core)
+{
+	auxiliary_device_delete(&core->pub.aux);
+
+	mutex_lock(&device_list_lock);
+	list_del_init(&core->node);
+	mutex_unlock(&device_list_lock);
+
+	airlock_stop(&core->pub);
+	airlock_vectors_free(&core->pub);
+	airlock_region_release(&core->pub);
+}
+
+/**
+ * airlock_device_destroy() - forget a device
+ * @core: the device, not published or retracted; freed with its last reference
+ */
+void airlock_device_destroy(struct core_device *core)
+{
+	auxiliary_device_uninit(&core->pub.aux);
+}
+
+/**
+ * airlock_device_each() - call a function for each device
+ * @fn: called with the device's @lock held: its queues stay
+ * @ctx: for @fn
+ */
+void airlock_device_each(void (*fn)(struct core_device *core, void *ctx), void *ctx)
+{
+	struct core_device *core;
+
+	mutex_lock(&device_list_lock);
+	list_for_each_entry(core, &device_list, node) {
+		mutex_lock(&core->lock);
+		fn(core, ctx);
+		mutex_unlock(&core->lock);
+	}
+	mutex_unlock(&device_list_lock);
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Virtqueues: setting them up in the device, kicks, faults.
+ *
+ * Theory
+ * ------
+ * What happens on the ring is ring/'s; this file connects a driver half to a
+ * device. The device's answers are checked as they come: a size that is no power
+ * of two or is not kept, a notification register outside what is mapped, a queue
+ * that is enabled already or will not be: the queue is refused and so, in the end,
+ * is the device.
+ *
+ * A queue's rings are a span of the region. Spans are not given back one by one,
+ * so a queue that is opened again after a confirmed reset finds the span of its
+ * name and takes it up, zeroed.
+ */
+#include <linux/slab.h>
+
+#include "core.h"
+
+/* Not inside the rest of the page where the notification area begins. */
+static bool queue_notify_strays(const struct core_device *core, void __iomem *notify)
+{
+	unsigned long base = (unsigned long)core->mdev.notify_base;
+
+	return base && ((unsigned long)notify & PAGE_MASK) != (base & PAGE_MASK);
+}
+
+/* Where to kick; see pci.c for why the library's answer is checked. */
+static int queue_map_notify(struct core_device *core, struct core_queue *cq)
+{
+	cq->notify = vp_modern_map_vq_notify(&core->mdev, cq->pub.index, NULL);
+	if (cq->notify && !queue_notify_strays(core, cq->notify))
+		return 0;
+	dev_err(&core->pub.pdev->dev, "%s: its notification register is not where it can be\n",
+		cq->pub.name);
+	cq->notify = NULL;
+	return -EIO;
+}
+
+static void queue_unmap_notify(struct core_device *core, struct core_queue *cq)
+{
+	/* Mapped for this queue alone only when there is no common mapping. */
+	if (cq->notify && !core->mdev.notify_base)
+		pci_iounmap(core->pub.pdev, cq->notify);
+	cq->notify = NULL;
+}
+
+static u32 queue_max(struct core_device *core, u16 index)
+{
+	u32 size;
+
+	if (index >= vp_modern_get_num_queues(&core->mdev))
+		return 0;
+	size = vp_modern_get_queue_size(&core->mdev, index);
+	return ring_size_ok(size, core->pub.features) ? size : 0;
+}
+
+u32 airlock_queue_max(struct airlock_device *adev, u16 index)
+{
+	struct core_device *core = core_from_pub(adev);
+	u32 size;
+
+	mutex_lock(&core->lock);
+	size = queue_max(core, index);
+	mutex_unlock(&core->lock);
+	return size;
+}
+EXPORT_SYMBOL_GPL(airlock_queue_max);
+
+size_t airlock_queue_bytes(u32 size)
+{
+	struct ring_areas areas;
+
+	return PAGE_ALIGN(ring_place(&areas, NULL, 0, size));
+}
+EXPORT_SYMBOL_GPL(airlock_queue_bytes);
+
+/* Private and shared memory of the driver half. */
+static int queue_make_ring(struct core_device *core, struct core_queue *cq)
+{
+	struct airlock_queue *q = &cq->pub;
+	struct airlock_span span;
+	struct ring_areas areas;
+	char purpose[32];
+	int err;
+
+	snprintf(purpose, sizeof(purpose), "ring.%s", q->name);
+	err = airlock_region_span(&core->pub, purpose, airlock_queue_bytes(q->size),
+				  true, &span);
+	if (err)
+		return err;
+
+	cq->shadow = kvzalloc(ring_drv_private_bytes(q->size), GFP_KERNEL);
+	if (!cq->shadow)
+		return -ENOMEM;
+
+	ring_place(&areas, span.cpu, span.bus, q->size);
+	err = ring_drv_init(&q->ring, &areas, q->size, core->pub.features, cq->shadow);
+	if (err)
+		return err;
+	ring_drv_disarm(&q->ring);
+
+	vp_modern_queue_address(&core->mdev, q->index, areas.desc_bus,
+				areas.driver_bus, areas.device_bus);
+	return 0;
+}
+
+/* All that the device has to accept; the caller undoes what came about. */
+static int queue_set_up(struct core_device *core, struct core_queue *cq)
+{
+	struct virtio_pci_modern_device *mdev = &core->mdev;
+	struct device *dev = &core->pub.pdev->dev;
+	u16 index = cq->pub.index, size = cq->pub.size;
+	u32 max;
+	int err;
+
+	max = queue_max(core, index);
+	if (!max) {
+		dev_err(dev, "%s: there is no queue %u\n", cq->pub.name, index);
+		return -ENOENT;
+	}
+	if (vp_modern_get_queue_enable(mdev, index)) {
+		dev_err(dev, "%s: it is enabled already\n", cq->pub.name);
+		return -EIO;
+	}
+	if (size <= max)
+		vp_modern_set_queue_size(mdev, index, size);
+	if (size > max || vp_modern_get_queue_size(mdev, index) != size) {
+		dev_err(dev, "%s: it does not accept %u descriptors\n", cq->pub.name, size);
+		return -EIO;
+	}
+
+	err = queue_make_ring(core, cq);
+	if (err)
+		return err;
+	err = airlock_vector_attach(cq);
+	if (err)
+		return err;
+	err = queue_map_notify(core, cq);
+	if (err)
+		return err;
+
+	vp_modern_set_queue_enable(mdev, index, true);
+	if (!vp_modern_get_queue_enable(mdev, index)) {
+		dev_err(dev, "%s: it cannot be enabled\n", cq->pub.name);
+		return -EIO;
+	}
+	return 0;
+}
+
+static void queue_free(struct core_device *core, struct core_queue *cq)
+{
+	airlock_vector_detach(cq);
+	queue_unmap_notify(core, cq);
+	kvfree(cq->shadow);
+	kfree(cq);
+}
+
+/* An unused entry of core_device.queues; @num_queues when there is none. */
+static unsigned int queue_find_slot(const struct core_device *core)
+{
+	unsigned int slot;
+
+	for (slot = 0; slot < core->num_queues; slot++) {
+		if (!core->queues[slot])
+			break;
+	}
+	return slot;
+}
+
+struct airlock_queue *airlock_queue_open(struct airlock_device *adev, u16 index,
+					 u16 size, const char *name,
+					 airlock_call_fn call, void *priv)
+{
+	struct core_device *core = core_from_pub(adev);
+	struct core_queue *cq;
+	int err;
+
+	if (!ring_size_ok(size, adev->features))
+		return ERR_PTR(-EINVAL);
+
+	cq = kzalloc(sizeof(*cq), GFP_KERNEL);
+	if (!cq)
+		return ERR_PTR(-ENOMEM);
+	cq->pub.adev = adev;
+	cq->pub.index = index;
+	cq->pub.size = size;
+	cq->pub.priv = priv;
+	cq->call = call;
+	strscpy(cq->pub.name, name, sizeof(cq->pub.name));
+	spin_lock_init(&cq->pub.lock);
+
+	mutex_lock(&core->lock);
+	err = -EINVAL;
+	cq->slot = queue_find_slot(core);
+	if (core_live(core) || cq->slot == core->num_queues)
+		goto err_unlock;
+	err = queue_set_up(core, cq);
+	if (err)
+		goto err_unlock;
+	core->queues[cq->slot] = cq;
+	mutex_unlock(&core->lock);
+	return &cq->pub;
+
+err_unlock:
+	mutex_unlock(&core->lock);
+	queue_free(core, cq);
+	return ERR_PTR(err);
+}
+EXPORT_SYMBOL_GPL(airlock_queue_open);
+
+void airlock_queue_close(struct airlock_queue *q)
+{
+	struct core_device *core;
+	struct core_queue *cq;
+
+	if (IS_ERR_OR_NULL(q))
+		return;
+	cq = core_queue_from_pub(q);
+	core = core_from_pub(q->adev);
+
+	mutex_lock(&core->lock);
+	core->queues[cq->slot] = NULL;
+	mutex_unlock(&core->lock);
+	queue_free(core, cq);
+}
+EXPORT_SYMBOL_GPL(airlock_queue_close);
+
+void airlock_queue_kick(struct airlock_queue *q)
+{
+	struct core_queue *cq = core_queue_from_pub(q);
+
+	if (unlikely(airlock_failed(q->adev)))
+		return;
+	WRITE_ONCE(cq->kicks, cq->kicks + 1);
+	/* Ordered after the ring's stores: iowrite16() is (memory-barriers.txt). */
+	iowrite16(q->index, cq->notify);
+}
+EXPORT_SYMBOL_GPL(airlock_queue_kick);
+
+void airlock_queue_fault(struct airlock_queue *q)
+{
+	airlock_device_fail(core_from_pub(q->adev), q->name,
+			    ring_fault_name(ring_drv_fault(&q->ring)));
+}
+EXPORT_SYMBOL_GPL(airlock_queue_fault);
