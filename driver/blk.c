@@ -1,0 +1,584 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * airlock_blk.ko: virtio disks (virtio 1.2, 5.2) whose I/O goes through bounce
+ * memory.
+ *
+ * Theory
+ * ------
+ * This file sets a disk up and takes it down; blk_io.c moves its requests. The
+ * device's configuration is read and checked as a whole (blk_limits_check()), and
+ * from it and from the module's parameters blk_plan() decides, once, how many
+ * requests there may be and how large they are. The shared memory follows from
+ * that and is reserved in one piece: for each queue a control slot and a data slot
+ * a tag, a pool for large requests, and the rings.
+ *
+ * States. Between airlock_ready() and airlock_stop() the core may report a change
+ * of the configuration, which is a new capacity, or that the device has failed,
+ * which ends all lanes: requests in flight and all later ones get I/O errors, the
+ * disk stays and says so until it is removed.
+ *
+ * Going down. The disk goes first, while the device still answers, so that dirty
+ * pages reach it. When it does not answer any more the disk is marked dead first,
+ * so that nothing waits for a write-back that cannot happen. struct blk_vdisk lives
+ * as long as somebody has the disk open; after remove it has no device.
+ *
+ * Names. Disks are airblk0, airblk1, ... and their partitions airblk0p1, ...
+ * The name is ours, not vda: which driver owns a disk is worth seeing.
+ */
+#include <linux/blkdev.h>
+#include <linux/ctype.h>
+#include <linux/idr.h>
+#include <linux/log2.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "blk.h"
+
+/* What this driver can use of a disk, beyond what the core negotiates. */
+#define BLK_FEATURES	(BIT_ULL(VIRTIO_BLK_F_SIZE_MAX) |	\
+			 BIT_ULL(VIRTIO_BLK_F_SEG_MAX) |	\
+			 BIT_ULL(VIRTIO_BLK_F_RO) |		\
+			 BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) |	\
+			 BIT_ULL(VIRTIO_BLK_F_FLUSH))
+
+#define BLK_DEPTH_MAX		512u
+#define BLK_POOL_KIB_MIN	256u
+#define BLK_POOL_KIB_MAX	(AIRLOCK_SPAN_MAX >> 10)
+
+/* Descriptors of the shortest request with data; a ring that holds fewer is useless. */
+#define BLK_CHAIN_MIN		3u
+
+static unsigned int depth = 128;
+module_param(depth, uint, 0444);
+MODULE_PARM_DESC(depth, "requests in flight for each queue, 1 to 512 (default 128)");
+
+static unsigned int pool_kib = 2048;
+module_param(pool_kib, uint, 0444);
+MODULE_PARM_DESC(pool_kib,
+		 "KiB of shared memory for requests above 4 KiB, for each queue, 256 to 2048, a multiple of 4 (default 2048)");
+
+static DEFINE_IDA(blk_ida);
+
+/* ---- what sysfs shows -------------------------------------------------------- */
+
+static struct blk_vdisk *blk_from_dev(struct device *dev)
+{
+	return dev_to_disk(dev)->private_data;
+}
+
+/* The device's serial number; 20 bytes that need not end with a zero (5.2.6). */
+static ssize_t serial_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct request_queue *queue = dev_to_disk(dev)->queue;
+	blk_status_t status;
+	struct request *rq;
+	int i, len, err;
+	char *id;
+
+	id = kzalloc(VIRTIO_BLK_ID_BYTES, GFP_KERNEL);
+	if (!id)
+		return -ENOMEM;
+	rq = blk_mq_alloc_request(queue, REQ_OP_DRV_IN, 0);
+	if (IS_ERR(rq)) {
+		err = PTR_ERR(rq);
+		goto free_id;
+	}
+	err = blk_rq_map_kern(queue, rq, id, VIRTIO_BLK_ID_BYTES, GFP_KERNEL);
+	if (err)
+		goto free_rq;
+
+	status = blk_execute_rq(rq, false);
+	if (status == BLK_STS_NOTSUPP) {
+		err = sysfs_emit(buf, "\n");
+		goto free_rq;
+	}
+	err = blk_status_to_errno(status);
+	if (err)
+		goto free_rq;
+
+	len = strnlen(id, VIRTIO_BLK_ID_BYTES);
+	for (i = 0; i < len; i++)
+		if (!isascii(id[i]) || !isprint(id[i]))
+			id[i] = '?';
+	err = sysfs_emit(buf, "%.*s\n", len, id);
+free_rq:
+	blk_mq_free_request(rq);
+free_id:
+	kfree(id);
+	return err;
+}
+static DEVICE_ATTR_RO(serial);
+
+static struct attribute *blk_attrs[] = {
+	&dev_attr_serial.attr,
+	NULL,
+};
+
+static const struct attribute_group blk_group = {
+	.attrs = blk_attrs,
+};
+
+/* Sum of one counter over all lanes; @offset is its place in struct blk_stats. */
+static u64 blk_stat(struct blk_vdisk *vdisk, size_t offset)
+{
+	unsigned long flags;
+	unsigned int i;
+	u64 sum = 0;
+
+	for (i = 0; i < vdisk->num_lanes; i++) {
+		struct blk_lane *lane = &vdisk->lane[i];
+
+		spin_lock_irqsave(&lane->q->lock, flags);
+		sum += *(u64 *)((u8 *)&lane->stats + offset);
+		spin_unlock_irqrestore(&lane->q->lock, flags);
+	}
+	return sum;
+}
+
+#define BLK_STAT(name)								\
+static ssize_t name##_show(struct device *dev, struct device_attribute *attr,	\
+			   char *buf)						\
+{										\
+	return sysfs_emit(buf, "%llu\n",					\
+			  blk_stat(blk_from_dev(dev),				\
+				   offsetof(struct blk_stats, name)));		\
+}										\
+static DEVICE_ATTR_RO(name)
+
+BLK_STAT(kicks);
+BLK_STAT(waits);
+BLK_STAT(bad_replies);
+BLK_STAT(timeouts);
+
+static struct attribute *blk_stat_attrs[] = {
+	&dev_attr_kicks.attr,
+	&dev_attr_waits.attr,
+	&dev_attr_bad_replies.attr,
+	&dev_attr_timeouts.attr,
+	NULL,
+};
+
+/* /sys/block/airblkN/airlock/: struct blk_stats, a file each. */
+static const struct attribute_group blk_stat_group = {
+	.name = "airlock",
+	.attrs = blk_stat_attrs,
+};
+
+static const struct attribute_group *blk_groups[] = {
+	&blk_group,
+	&blk_stat_group,
+	NULL,
+};
+
+/* ---- configuration ------------------------------------------------------------- */
+
+/* Read and check the configuration. Return: 0, or -errno after saying why. */
+static int blk_read_limits(struct airlock_device *adev, struct blk_limits *limits)
+{
+	struct virtio_blk_config raw;
+	const char *what;
+	int err;
+
+	err = airlock_config_read(adev, &raw, sizeof(raw));
+	if (err) {
+		dev_err(&adev->pdev->dev, "blk: the configuration does not hold still\n");
+		return err;
+	}
+	err = blk_limits_check(&raw, adev->features, PAGE_SIZE, limits, &what);
+	if (err)
+		dev_err_ratelimited(&adev->pdev->dev,
+				    "blk: the device's %s cannot be, refused\n", what);
+	return err;
+}
+
+/*
+ * How large and how many requests may be, from the parameters and from what the
+ * device says. Everything else takes its sizes from here.
+ */
+static int blk_plan(struct blk_vdisk *vdisk)
+{
+	struct airlock_device *adev = vdisk->adev;
+	const bool indirect = adev->features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
+	const u32 max = airlock_queue_max(adev, 0);
+	u32 descs, cuts;
+
+	if (max < BLK_CHAIN_MIN) {
+		dev_err(&adev->pdev->dev,
+			"blk: queue of %u descriptors, a request needs %u\n", max, BLK_CHAIN_MIN);
+		return -ENODEV;
+	}
+
+	/* A chain may not be longer than the queue, in a table or not (2.7.5.3.1). */
+	descs = indirect ? max(depth, BLK_SEGS_MAX + 2) : depth * BLK_CHAIN_MIN;
+	descs = roundup_pow_of_two(descs);
+	vdisk->queue_size = min(descs, max);
+	vdisk->depth = min(depth, vdisk->queue_size / (indirect ? 1 : BLK_CHAIN_MIN));
+	vdisk->segs = min3(vdisk->limits.seg_max, BLK_SEGS_MAX, vdisk->queue_size - 2);
+
+	/*
+	 * size_max cuts runs: a request of @bytes is cut at most (bytes - 1) /
+	 * size_max times, and each cut takes a descriptor from the runs. Half of
+	 * the descriptors go to either, so that small limits leave both some.
+	 */
+	vdisk->limits.size_max = rounddown(vdisk->limits.size_max, BLK_BLOCK);
+	vdisk->pool_blocks = (pool_kib << 10) / BLK_BLOCK;
+	vdisk->bytes = min((pool_kib << 10) / 4, BLK_BYTES_MAX);
+	vdisk->bytes = min_t(u64, vdisk->bytes,
+			     (u64)vdisk->limits.size_max * DIV_ROUND_UP(vdisk->segs, 2));
+	vdisk->bytes = rounddown(vdisk->bytes, BLK_BLOCK);
+	cuts = (vdisk->bytes - 1) / vdisk->limits.size_max;
+	vdisk->runs = vdisk->segs - cuts;
+
+	vdisk->ctrl_bytes = ALIGN(BLK_CTRL_TABLE +
+				  (BLK_SEGS_MAX + 2) * sizeof(struct vring_desc), 64);
+	return 0;
+}
+
+static void blk_set_capacity(struct blk_vdisk *vdisk, bool notify)
+{
+	const u64 sectors = vdisk->limits.sectors;
+
+	dev_info(&vdisk->adev->pdev->dev, "%s: %s%llu sectors of 512 bytes, blocks of %u\n",
+		 vdisk->disk->disk_name, notify ? "now " : "", sectors, vdisk->limits.block);
+	if (notify)
+		set_capacity_and_notify(vdisk->disk, sectors);
+	else
+		set_capacity(vdisk->disk, sectors);
+}
+
+/* The core's @config: only the capacity may change under a running disk (5.2.6.1). */
+static void blk_config(struct airlock_device *adev)
+{
+	struct blk_vdisk *vdisk = auxiliary_get_drvdata(&adev->aux);
+	struct blk_limits limits;
+
+	if (blk_read_limits(adev, &limits))
+		return;
+	/* Our blocks may be larger than what the device says now: whole ones count. */
+	limits.sectors -= limits.sectors % (vdisk->limits.block >> BLK_SECTOR_SHIFT);
+	if (limits.sectors == vdisk->limits.sectors)
+		return;
+	vdisk->limits.sectors = limits.sectors;
+	blk_set_capacity(vdisk, true);
+}
+
+static void blk_kill(struct blk_vdisk *vdisk)
+{
+	unsigned int i;
+
+	for (i = 0; i < vdisk->num_lanes; i++)
+		if (vdisk->lane[i].q)
+			blk_io_kill(&vdisk->lane[i]);
+}
+
+/* The core's @failed. */
+static void blk_failed(struct airlock_device *adev)
+{
+	struct blk_vdisk *vdisk = auxiliary_get_drvdata(&adev->aux);
+
+	dev_err(&adev->pdev->dev, "%s: device failed, all I/O gets errors from here on\n",
+		vdisk->disk->disk_name);
+	blk_kill(vdisk);
+}
+
+static const struct airlock_ops blk_ops = {
+	.config = blk_config,
+	.failed = blk_failed,
+};
+
+/* ---- lanes --------------------------------------------------------------------- */
+
+static size_t blk_lane_bytes(const struct blk_vdisk *vdisk)
+{
+	return PAGE_ALIGN(slots_span(vdisk->ctrl_bytes, vdisk->depth)) +
+	       PAGE_ALIGN(slots_span(BLK_BLOCK, vdisk->depth)) +
+	       PAGE_ALIGN((size_t)vdisk->pool_blocks * BLK_BLOCK) +
+	       airlock_queue_bytes(vdisk->queue_size);
+}
+
+/* A row of slots, one a tag. */
+static int blk_lane_slots(struct blk_lane *lane, unsigned int index, const char *what,
+			  u32 bytes, struct slots *slots)
+{
+	struct airlock_span span;
+	char purpose[24];
+	int err;
+
+	snprintf(purpose, sizeof(purpose), "q%u.%s", index, what);
+	err = airlock_span_alloc(lane->vdisk->adev, purpose, slots_span(bytes, lane->depth),
+				 &span);
+	if (!err)
+		*slots = (struct slots) {
+			.base = span.cpu, .bus = span.bus, .bytes = bytes, .num = lane->depth,
+		};
+	return err;
+}
+
+static int blk_lane_pool(struct blk_lane *lane, unsigned int index)
+{
+	const u32 blocks = lane->vdisk->pool_blocks;
+	struct airlock_span span;
+	char purpose[24];
+	int err;
+
+	snprintf(purpose, sizeof(purpose), "q%u.pool", index);
+	err = airlock_span_alloc(lane->vdisk->adev, purpose, (size_t)blocks * BLK_BLOCK, &span);
+	if (err)
+		return err;
+	lane->pool_map = kzalloc(extent_private_bytes(blocks), GFP_KERNEL);
+	if (!lane->pool_map)
+		return -ENOMEM;
+	return extent_init(&lane->pool, span.cpu, span.bus, BLK_BLOCK, blocks, lane->pool_map);
+}
+
+static int blk_lane_open(struct blk_vdisk *vdisk, unsigned int index)
+{
+	struct blk_lane *lane = &vdisk->lane[index];
+	struct airlock_queue *q;
+	char name[12];
+	int err;
+
+	lane->vdisk = vdisk;
+	lane->depth = vdisk->depth;
+	lane->inflight = kcalloc(lane->depth, sizeof(*lane->inflight), GFP_KERNEL);
+	if (!lane->inflight)
+		return -ENOMEM;
+	err = blk_lane_slots(lane, index, "ctrl", vdisk->ctrl_bytes, &lane->ctrl);
+	if (err)
+		return err;
+	err = blk_lane_slots(lane, index, "data", BLK_BLOCK, &lane->data);
+	if (err)
+		return err;
+	err = blk_lane_pool(lane, index);
+	if (err)
+		return err;
+
+	snprintf(name, sizeof(name), "q%u", index);
+	q = airlock_queue_open(vdisk->adev, index, vdisk->queue_size, name, blk_io_call, lane);
+	if (IS_ERR(q))
+		return PTR_ERR(q);
+	lane->q = q;
+	blk_io_start(lane);
+	return 0;
+}
+
+static void blk_lane_close(struct blk_lane *lane)
+{
+	airlock_queue_close(lane->q);
+	lane->q = NULL;
+	kfree(lane->pool_map);
+	kfree(lane->inflight);
+}
+
+/* After airlock_stop(); the disk is gone or never was. */
+static void blk_lanes_close(struct blk_vdisk *vdisk)
+{
+	unsigned int i;
+
+	for (i = 0; i < vdisk->num_lanes; i++)
+		blk_lane_close(&vdisk->lane[i]);
+}
+
+static int blk_lanes_open(struct blk_vdisk *vdisk)
+{
+	struct airlock_device *adev = vdisk->adev;
+	unsigned int i;
+	int err;
+
+	err = airlock_region_reserve(adev, blk_lane_bytes(vdisk) * vdisk->num_lanes);
+	if (err)
+		return err;
+	err = airlock_vectors_alloc(adev, vdisk->num_lanes);
+	for (i = 0; !err && i < vdisk->num_lanes; i++)
+		err = blk_lane_open(vdisk, i);
+	return err;
+}
+
+/* ---- the disk ------------------------------------------------------------------- */
+
+/* The last one who had it open is gone; only for disks that were added. */
+static void blk_free_disk(struct gendisk *disk)
+{
+	struct blk_vdisk *vdisk = disk->private_data;
+
+	ida_free(&blk_ida, vdisk->index);
+	kfree(vdisk);
+}
+
+static const struct block_device_operations blk_fops = {
+	.owner = THIS_MODULE,
+	.free_disk = blk_free_disk,
+};
+
+static void blk_set_limits(struct blk_vdisk *vdisk)
+{
+	struct request_queue *queue = vdisk->disk->queue;
+	const u64 features = vdisk->adev->features;
+
+	blk_queue_logical_block_size(queue, vdisk->limits.block);
+	blk_queue_max_hw_sectors(queue, vdisk->bytes >> BLK_SECTOR_SHIFT);
+	/* All data is copied: how it lies in memory does not matter. */
+	blk_queue_max_segments(queue, USHRT_MAX);
+	blk_queue_max_segment_size(queue, UINT_MAX);
+	blk_queue_dma_alignment(queue, 3);
+	blk_queue_write_cache(queue, features & BIT_ULL(VIRTIO_BLK_F_FLUSH), false);
+	blk_queue_flag_set(QUEUE_FLAG_NONROT, queue);
+	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, queue);
+	if (features & BIT_ULL(VIRTIO_BLK_F_RO))
+		set_disk_ro(vdisk->disk, true);
+}
+
+static int blk_disk_alloc(struct blk_vdisk *vdisk)
+{
+	struct gendisk *disk;
+	int err;
+
+	vdisk->tags = (struct blk_mq_tag_set) {
+		.ops = &blk_io_ops,
+		.nr_hw_queues = vdisk->num_lanes,
+		.queue_depth = vdisk->depth,
+		.numa_node = dev_to_node(&vdisk->adev->pdev->dev),
+		.cmd_size = blk_io_pdu_bytes(),
+		.flags = BLK_MQ_F_SHOULD_MERGE,
+		.driver_data = vdisk,
+	};
+	err = blk_mq_alloc_tag_set(&vdisk->tags);
+	if (err)
+		return err;
+
+	disk = blk_mq_alloc_disk(&vdisk->tags, vdisk);
+	if (IS_ERR(disk)) {
+		blk_mq_free_tag_set(&vdisk->tags);
+		return PTR_ERR(disk);
+	}
+	disk->fops = &blk_fops;
+	disk->private_data = vdisk;
+	snprintf(disk->disk_name, sizeof(disk->disk_name), "airblk%d", vdisk->index);
+	vdisk->disk = disk;
+	blk_set_limits(vdisk);
+	blk_set_capacity(vdisk, false);
+	return 0;
+}
+
+/* Agreed features, checked configuration, and a plan. */
+static int blk_negotiate(struct blk_vdisk *vdisk)
+{
+	int err;
+
+	err = airlock_negotiate(vdisk->adev, BLK_FEATURES, &blk_ops);
+	if (err)
+		return err;
+	err = blk_read_limits(vdisk->adev, &vdisk->limits);
+	if (err)
+		return err;
+	return blk_plan(vdisk);
+}
+
+static int blk_probe(struct auxiliary_device *aux, const struct auxiliary_device_id *id)
+{
+	struct airlock_device *adev = airlock_from_aux(aux);
+	const unsigned int lanes = 1;
+	struct blk_vdisk *vdisk;
+	int err;
+
+	vdisk = kzalloc(struct_size(vdisk, lane, lanes), GFP_KERNEL);
+	if (!vdisk)
+		return -ENOMEM;
+	vdisk->adev = adev;
+	vdisk->num_lanes = lanes;
+	auxiliary_set_drvdata(aux, vdisk);
+
+	vdisk->index = ida_alloc(&blk_ida, GFP_KERNEL);
+	if (vdisk->index < 0) {
+		err = vdisk->index;
+		goto free_vdisk;
+	}
+	err = blk_negotiate(vdisk);
+	if (err)
+		goto stop;
+	err = blk_disk_alloc(vdisk);
+	if (err)
+		goto stop;
+	err = blk_lanes_open(vdisk);
+	if (err)
+		goto put_disk;
+	err = airlock_ready(adev);
+	if (err)
+		goto put_disk;
+	err = device_add_disk(&adev->pdev->dev, vdisk->disk, blk_groups);
+	if (err)
+		goto put_disk;
+	return 0;
+
+put_disk:
+	airlock_stop(adev);
+	put_disk(vdisk->disk);
+	blk_mq_free_tag_set(&vdisk->tags);
+	blk_lanes_close(vdisk);
+	airlock_vectors_free(adev);
+	airlock_region_release(adev);
+stop:
+	airlock_stop(adev);
+	ida_free(&blk_ida, vdisk->index);
+free_vdisk:
+	kfree(vdisk);
+	return err;
+}
+
+static void blk_remove(struct auxiliary_device *aux)
+{
+	struct blk_vdisk *vdisk = auxiliary_get_drvdata(aux);
+	struct airlock_device *adev = vdisk->adev;
+
+	if (airlock_failed(adev)) {
+		blk_mark_disk_dead(vdisk->disk);
+		blk_kill(vdisk);
+	}
+	del_gendisk(vdisk->disk);
+	airlock_stop(adev);
+	blk_kill(vdisk);
+	blk_mq_free_tag_set(&vdisk->tags);
+	blk_lanes_close(vdisk);
+	airlock_vectors_free(adev);
+	airlock_region_release(adev);
+	put_disk(vdisk->disk);
+}
+
+static const struct auxiliary_device_id blk_ids[] = {
+	{ .name = AIRLOCK_MODULE "." AIRLOCK_AUX_BLK },
+	{ }
+};
+MODULE_DEVICE_TABLE(auxiliary, blk_ids);
+
+static struct auxiliary_driver blk_driver = {
+	.name = AIRLOCK_AUX_BLK,
+	.probe = blk_probe,
+	.remove = blk_remove,
+	.id_table = blk_ids,
+};
+
+static int __init blk_init(void)
+{
+	if (depth < 1 || depth > BLK_DEPTH_MAX) {
+		pr_err("airlock_blk: depth=%u: must be 1 to %u\n", depth, BLK_DEPTH_MAX);
+		return -EINVAL;
+	}
+	if (pool_kib < BLK_POOL_KIB_MIN || pool_kib > BLK_POOL_KIB_MAX || pool_kib % 4) {
+		pr_err("airlock_blk: pool_kib=%u: must be %u to %u and a multiple of 4\n",
+		       pool_kib, BLK_POOL_KIB_MIN, BLK_POOL_KIB_MAX);
+		return -EINVAL;
+	}
+	return auxiliary_driver_register(&blk_driver);
+}
+
+static void __exit blk_exit(void)
+{
+	auxiliary_driver_unregister(&blk_driver);
+	ida_destroy(&blk_ida);
+}
+
+module_init(blk_init);
+module_exit(blk_exit);
+
+MODULE_DESCRIPTION("airlock: virtio disk through a small shared region");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * airlock_blk.ko, private: a virtio disk whose I/O goes through bounce memory.
+ * blk.c is the device and the disk, blk_io.c the life of a request.
+ */
+#ifndef DRIVER_BLK_H
+#define DRIVER_BLK_H
+
+#include <linux/blk-mq.h>
+#include <linux/types.h>
+
+#include "../ring/blk_req.h"
+#include "../ring/extent.h"
+#include "../ring/slots.h"
+#include "airlock.h"
+
+/* Unit of the pool, size of a data slot, and the most a request can do without the pool. */
+#define BLK_BLOCK	4096u
+
+/* Most runs of pool blocks, and most data descriptors, of one request. */
+#define BLK_SEGS_MAX	14u
+
+/* Largest request; a smaller pool makes it smaller. */
+#define BLK_BYTES_MAX	(512u << 10)
+
+/*
+ * A control slot: the header, which the device reads; the status byte, alone on
+ * its cache line because the device writes it; the indirect table.
+ */
+#define BLK_CTRL_HDR	0u
+#define BLK_CTRL_STATUS	64u
+#define BLK_CTRL_TABLE	128u
+
+/**
+ * struct blk_stats - what happened on a lane; under the queue's lock
+ * @kicks: times that the device was told of new requests
+ * @waits: requests put back because the pool or the ring was full
+ * @bad_replies: completions with an unknown status or too short a length
+ * @timeouts: requests that the device did not answer in time
+ */
+struct blk_stats {
+	u64 kicks;
+	u64 waits;
+	u64 bad_replies;
+	u64 timeouts;
+};
+
+/**
+ * struct blk_lane - a hardware queue with the bounce memory that belongs to it
+ * @vdisk: the disk
+ * @q: the virtqueue; its lock guards the ring and all that is said so below
+ * @ctrl: control slots, one a tag
+ * @data: data slots of BLK_BLOCK bytes, one a tag
+ * @pool: for requests above BLK_BLOCK; under the lock
+ * @pool_map: the pool's private memory
+ * @inflight: by tag, the request that the device has; under the lock. Whoever
+ *	takes a request out of here, and nobody else, completes it
+ * @depth: number of tags
+ * @dead: nothing goes in any more; under the lock
+ * @stats: counters; under the lock
+ */
+struct blk_lane {
+	struct blk_vdisk *vdisk;
+	struct airlock_queue *q;
+	struct slots ctrl;
+	struct slots data;
+	struct extent_pool pool;
+	void *pool_map;
+	struct request **inflight;
+	u32 depth;
+	bool dead;
+	struct blk_stats stats;
+};
+
+/**
+ * struct blk_vdisk - a virtio disk
+ * @adev: the virtio function; not to be used once remove has returned
+ * @disk: the block layer's view
+ * @tags: the block layer's tags
+ * @limits: the device's configuration, checked
+ * @index: number in the disk's name
+ * @depth: tags of each lane
+ * @queue_size: descriptors of each virtqueue
+ * @bytes: most bytes of a request
+ * @segs: most data descriptors of a request
+ * @runs: most runs of pool blocks of a request; with size_max cutting them up
+ *	they still fit @segs
+ * @ctrl_bytes: size of a control slot
+ * @pool_blocks: blocks in each lane's pool
+ * @num_lanes: entries of @lane
+ * @lane: one a hardware queue
+ */
+struct blk_vdisk {
+	struct airlock_device *adev;
+	struct gendisk *disk;
+	struct blk_mq_tag_set tags;
+	struct blk_limits limits;
+	int index;
+	u32 depth;
+	u32 queue_size;
+	u32 bytes;
+	u32 segs;
+	u32 runs;
+	u32 ctrl_bytes;
+	u32 pool_blocks;
+	unsigned int num_lanes;
+	struct blk_lane lane[];
+};
+
+/* blk_io.c */
+extern const struct blk_mq_ops blk_io_ops;
+size_t blk_io_pdu_bytes(void);
+void blk_io_call(struct airlock_queue *q);
+void blk_io_start(struct blk_lane *lane);
+void blk_io_kill(struct blk_lane *lane);
+
+#endif /* DRIVER_BLK_H */

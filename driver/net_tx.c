@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The way of a frame from the network stack to the device.
+ *
+ * Theory
+ * ------
+ * A frame and its header are copied once, into the next bytes of a FIFO in shared
+ * memory, and the skb is freed at once: nothing of the stack's waits for the
+ * device. What the device has is one descriptor, or two when the bytes wrap round
+ * the end of the FIFO.
+ *
+ *   reserve   reclaim what is done, take bytes of the FIFO        under the lock
+ *   copy      compose the header privately, copy it and the frame
+ *   submit    stage the chain, perhaps publish it and kick         under the lock
+ *
+ * The copy needs no lock: only one context sends at a time (the stack's transmit
+ * lock), and reclaiming moves the other end of the FIFO.
+ *
+ * Room. The queue is stopped as soon as it might not take another frame of the
+ * largest size, and woken when half of it is free; both under the lock, and a
+ * stopped queue always has a call on order, so no wake-up is lost. Byte queue
+ * limits count from publishing to reclaiming and keep the FIFO short when the
+ * device is slow.
+ *
+ * Calls. One is asked for when frames are published and none is on order, and
+ * again by NAPI while frames are in flight; while one is on order none is asked
+ * for. Reclaiming before each frame finds most completions without any call.
+ *
+ * A device that never completes stops the queue for ever; the stack's watchdog
+ * then calls net_tx_timeout(), which looks once more, for the case that only a call
+ * was lost, and else gives the device up.
+ *
+ * The lock is taken with interrupts off, since netpoll may send from anywhere.
+ */
+#include <linux/highmem.h>
+#include <linux/log2.h>
+#include <linux/slab.h>
+#include <linux/virtio_net.h>
+
+#include "net.h"
+
+/* The largest chunk of the FIFO that one frame takes. */
+#define NET_TX_BYTES_MAX	(NET_HDR_BYTES + NET_FRAME_MAX)
+
+/* Descriptors that a frame takes at most: two when it wraps. */
+#define NET_TX_DESCS		2u
+
+static struct netdev_queue *net_tx_stack_queue(const struct net_tx *tx)
+{
+	return netdev_get_tx_queue(tx->nic->ndev, tx->q->index / 2);
+}
+
+/* With the lock held: all writers of the counters hold it. */
+static void net_tx_count(struct net_tx *tx, enum net_tx_stat stat, u64 n)
+{
+	u64_stats_update_begin(&tx->sync);
+	u64_stats_add(&tx->stat[stat], n);
+	u64_stats_update_end(&tx->sync);
+}
+
+/* ---- room; all with the lock held --------------------------------------------- */
+
+static bool net_tx_has_room(const struct net_tx *tx, u32 bytes, u32 descs)
+{
+	return fifo_fits(&tx->fifo, bytes) && ring_drv_num_free(&tx->q->ring) >= descs;
+}
+
+/* Have a call come. Return: true when there is work already: schedule NAPI. */
+static bool net_tx_arm(struct net_tx *tx)
+{
+	tx->armed = true;
+	return ring_drv_arm(&tx->q->ring);
+}
+
+/*
+ * Give back what the device is done with; wake the stack's queue when that makes
+ * room. As many rounds at most as frames are in flight: none go in meanwhile.
+ * Return: frames, or -EIO.
+ */
+static int net_tx_reclaim(struct net_tx *tx)
+{
+	struct netdev_queue *txq = net_tx_stack_queue(tx);
+	unsigned int frames = 0, bytes = 0;
+	struct ring_done done;
+	int ret;
+
+	while ((ret = ring_drv_poll(&tx->q->ring, &done)) > 0) {
+		const struct net_tx_frame *frame = &tx->frame[done.id];
+
+		fifo_release(&tx->fifo, frame->token);
+		bytes += frame->bytes;
+		frames++;
+	}
+	if (frames)
+		netdev_tx_completed_queue(txq, frames, bytes);
+	if (tx->full && !READ_ONCE(tx->nic->dead) &&
+	    net_tx_has_room(tx, tx->fifo.bytes / 2, tx->q->size / 2)) {
+		tx->full = false;
+		netif_tx_wake_queue(txq);
+	}
+	return ret < 0 ? ret : (int)frames;
+}
+
+/* Stop the stack's queue. Return: as net_tx_arm(). */
+static bool net_tx_wait(struct net_tx *tx)
+{
+	tx->full = true;
+	netif_tx_stop_queue(net_tx_stack_queue(tx));
+	net_tx_count(tx, NET_TX_STOPS, 1);
+	return net_tx_arm(tx);
+}
+
+/* ---- one frame ------------------------------------------------------------------ */
+
+/**
+ * struct net_tx_cursor - where in a frame's bounce memory the next bytes go
+ * @ext: the FIFO's extents, one or two
+ * @i: which of them
+ * @off: where in it
+ */
+struct net_tx_cursor {
+	const struct fifo_extent *ext;
+	unsigned int i;
+	u32 off;
+};
+
+/* The extents add up to what is put in all. */
+static void net_tx_put(struct net_tx_cursor *c, const u8 *src, u32 len)
+{
+	while (len) {
+		const struct fifo_extent *e = &c->ext[c->i];
+		const u32 n = min(len, e->len - c->off);
+
+		shared_copy_out(shared_at(e->cpu, c->off), src, n);
+		src += n;
+		len -= n;
+		c->off += n;
+		if (c->off == e->len) {
+			c->off = 0;
+			c->i++;
+		}
+	}
+}
+
+/* Header and frame into the FIFO; the skb has no frag_list. */
+static void net_tx_copy(const struct sk_buff *skb, const struct virtio_net_hdr_v1 *hdr,
+			const struct fifo_extent *ext)
+{
+	struct net_tx_cursor c = { .ext = ext };
+	u32 off, len, copied;
+	struct page *page;
+	unsigned int i;
+
+	net_tx_put(&c, (const u8 *)hdr, sizeof(*hdr));
+	net_tx_put(&c, skb->data, skb_headlen(skb));
+	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++) {
+		const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
+
+		skb_frag_foreach_page(frag, skb_frag_off(frag), skb_frag_size(frag),
+				      page, off, len, copied) {
+			u8 *private = kmap_local_page(page);
+
+			net_tx_put(&c, private + off, len);
+			kunmap_local(private);
+		}
+	}
+}
+
+/* The header, in private memory. Return: 0 or -EINVAL for what was never offered. */
+static int net_tx_compose(const struct sk_buff *skb, struct virtio_net_hdr_v1 *hdr)
+{
+	struct virtio_net_hdr old;
+
+	if (virtio_net_hdr_from_skb(skb, &old, true, false, 0))
+		return -EINVAL;
+	*hdr = (struct virtio_net_hdr_v1) {
+		.flags = old.flags,
+		.gso_type = old.gso_type,
+		.hdr_len = old.hdr_len,
+		.gso_size = old.gso_size,
+		.csum_start = old.csum_start,
+		.csum_offset = old.csum_offset,
+	};
+	return 0;
+}
+
+/* Take memory for a frame. Return: number of extents, or -ENOSPC. */
+static int net_tx_reserve(struct net_tx *tx, u32 bytes, struct fifo_extent *ext, u32 *token)
+{
+	unsigned long flags;
+	bool work = false, kick = false;
+	int ret;
+
+	spin_lock_irqsave(&tx->q->lock, flags);
+	ret = net_tx_reclaim(tx);
+	if (likely(ret >= 0)) {
+		ret = -ENOSPC;
+		if (ring_drv_num_free(&tx->q->ring) >= NET_TX_DESCS)
+			ret = fifo_alloc(&tx->fifo, bytes, ext, token);
+		if (unlikely(ret == -ENOSPC)) {
+			kick = ring_drv_publish(&tx->q->ring);
+			work = net_tx_wait(tx);
+		}
+	}
+	spin_unlock_irqrestore(&tx->q->lock, flags);
+
+	if (unlikely(ret == -EIO))
+		airlock_queue_fault(tx->q);
+	if (unlikely(kick))
+		airlock_queue_kick(tx->q);
+	if (unlikely(work))
+		napi_schedule(&tx->napi);
+	return ret;
+}
+
+/* Hand the copied frame to the device. Return: 0 or -EIO; then it holds no memory. */
+static int net_tx_submit(struct net_tx *tx, const struct fifo_extent *ext, int extents,
+			 u32 token, u32 bytes)
+{
+	const struct ring_seg seg[NET_TX_DESCS] = {
+		{ .bus = ext[0].bus, .len = ext[0].len },
+		{ .bus = ext[1].bus, .len = ext[1].len },
+	};
+	const struct ring_buf buf = { .seg = seg, .out = extents };
+	bool publish, work = false, kick = false;
+	unsigned long flags;
+	int id;
+
+	spin_lock_irqsave(&tx->q->lock, flags);
+	id = ring_drv_add(&tx->q->ring, &buf, tx);
+	if (unlikely(id < 0)) {
+		fifo_undo(&tx->fifo, token);
+		spin_unlock_irqrestore(&tx->q->lock, flags);
+		airlock_queue_fault(tx->q);
+		return -EIO;
+	}
+	tx->frame[id] = (struct net_tx_frame) { .token = token, .bytes = bytes };
+	u64_stats_update_begin(&tx->sync);
+	u64_stats_inc(&tx->stat[NET_TX_PACKETS]);
+	u64_stats_add(&tx->stat[NET_TX_BYTES], bytes);
+	u64_stats_update_end(&tx->sync);
+
+	publish = __netdev_tx_sent_queue(net_tx_stack_queue(tx), bytes, netdev_xmit_more());
+	if (!net_tx_has_room(tx, NET_TX_BYTES_MAX, NET_TX_DESCS)) {
+		publish = true;
+		work = net_tx_wait(tx);
+	}
+	if (publish) {
+		kick = ring_drv_publish(&tx->q->ring);
+		if (!tx->armed)
+			work = net_tx_arm(tx);
+	}
+	if (kick)
+		net_tx_count(tx, NET_TX_KICKS, 1);
+	spin_unlock_irqrestore(&tx->q->lock, flags);
+
+	if (kick)
+		airlock_queue_kick(tx->q);
+	if (unlikely(work))
+		napi_schedule(&tx->napi);
+	return 0;
+}
+
+/* A frame that cannot be sent; what was staged before it must not wait for it. */
+static netdev_tx_t net_tx_drop(struct net_tx *tx, struct sk_buff *skb)
+{
+	unsigned long flags;
+	bool kick = false;
+
+	spin_lock_irqsave(&tx->q->lock, flags);
+	net_tx_count(tx, NET_TX_DROPS, 1);
+	if (!netdev_xmit_more() && !READ_ONCE(tx->nic->dead))
+		kick = ring_drv_publish(&tx->q->ring);
+	spin_unlock_irqrestore(&tx->q->lock, flags);
+
+	if (kick)
+		airlock_queue_kick(tx->q);
+	dev_kfree_skb_any(skb);
+	return NETDEV_TX_OK;
+}
+
+/**
+ * net_tx_xmit() - send a frame; the interface's ndo_start_xmit
+ * @skb: the frame
+ * @ndev: the interface
+ *
+ * Return: NETDEV_TX_OK, or NETDEV_TX_BUSY with the queue stopped.
+ */
+netdev_tx_t net_tx_xmit(struct sk_buff *skb, struct net_device *ndev)
+{
+	struct net_nic *nic = netdev_priv(ndev);
+	struct net_tx *tx = &nic->pair[skb_get_queue_mapping(skb)].tx;
+	struct fifo_extent ext[2] = {};
+	struct virtio_net_hdr_v1 hdr;
+	u32 token;
+	int ret;
+
+	if (unlikely(READ_ONCE(nic->dead) || skb->len > NET_FRAME_MAX))
+		return net_tx_drop(tx, skb);
+	if (unlikely(skb_has_frag_list(skb) && skb_linearize(skb)))
+		return net_tx_drop(tx, skb);
+	if (unlikely(net_tx_compose(skb, &hdr)))
+		return net_tx_drop(tx, skb);
+
+	ret = net_tx_reserve(tx, NET_HDR_BYTES + skb->len, ext, &token);
+	if (unlikely(ret == -ENOSPC))
+		return NETDEV_TX_BUSY;
+	if (unlikely(ret < 0))
+		return net_tx_drop(tx, skb);
+
+	net_tx_copy(skb, &hdr, ext);
+	skb_tx_timestamp(skb);
+	if (unlikely(net_tx_submit(tx, ext, ret, token, skb->len)))
+		return net_tx_drop(tx, skb);
+	dev_consume_skb_any(skb);
+	return NETDEV_TX_OK;
+}
+
+/* ---- NAPI ------------------------------------------------------------------------- */
+
+static int net_tx_poll(struct napi_struct *napi, int budget)
+{
+	struct net_tx *tx = container_of(napi, struct net_tx, napi);
+	unsigned long flags;
+	bool work = false;
+	int ret;
+
+	spin_lock_irqsave(&tx->q->lock, flags);
+	tx->armed = false;
+	ring_drv_disarm(&tx->q->ring);
+	ret = net_tx_reclaim(tx);
+	spin_unlock_irqrestore(&tx->q->lock, flags);
+	if (unlikely(ret < 0))
+		airlock_queue_fault(tx->q);
+
+	/* Netpoll, with a budget of 0, may not complete. */
+	if (!budget || !napi_complete_done(napi, 0))
+		return 0;
+
+	spin_lock_irqsave(&tx->q->lock, flags);
+	if (!tx->armed && ring_drv_in_flight(&tx->q->ring))
+		work = net_tx_arm(tx);
+	spin_unlock_irqrestore(&tx->q->lock, flags);
+	if (work)
+		napi_schedule(napi);
+	return 0;
+}
+
+/* The device called; hard interrupt context. NAPI disarms: one call too many is cheap. */
+static void net_tx_call(struct airlock_queue *q)
+{
+	struct net_tx *tx = q->priv;
+
+	napi_schedule(&tx->napi);
+}
+
+/**
+ * net_tx_timeout() - the stack's queue is stopped for too long; ndo_tx_timeout
+ * @ndev: the interface
+ * @index: which queue
+ */
+void net_tx_timeout(struct net_device *ndev, unsigned int index)
+{
+	struct net_nic *nic = netdev_priv(ndev);
+	struct net_tx *tx = &nic->pair[index].tx;
+	unsigned long flags;
+	bool stuck;
+	int ret;
+
+	spin_lock_irqsave(&tx->q->lock, flags);
+	ret = net_tx_reclaim(tx);
+	stuck = ret <= 0 && ring_drv_in_flight(&tx->q->ring);
+	net_tx_count(tx, stuck ? NET_TX_TIMEOUTS : NET_TX_LATE, 1);
+	if (stuck)
+		ring_drv_break(&tx->q->ring, RING_CALLER);
+	spin_unlock_irqrestore(&tx->q->lock, flags);
+	if (!stuck)
+		return;
+
+	netdev_err(ndev, "%s: the device completes nothing for %u s, giving it up\n",
+		   tx->q->name, ndev->watchdog_timeo / HZ);
+	airlock_queue_fault(tx->q);
+}
+
+/* ---- up, down, set-up ----------------------------------------------------------------- */
+
+/**
+ * net_tx_start() - let frames in
+ * @tx: the queue, stopped
+ *
+ * What was in flight when the interface went down is reclaimed by the first poll.
+ */
+void net_tx_start(struct net_tx *tx)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&tx->q->lock, flags);
+	tx->full = false;
+	tx->armed = false;
+	spin_unlock_irqrestore(&tx->q->lock, flags);
+
+	netif_tx_start_queue(net_tx_stack_queue(tx));
+	napi_enable(&tx->napi);
+	local_bh_disable();
+	napi_schedule(&tx->napi);
+	local_bh_enable();
+}
+
+/**
+ * net_tx_stop() - let no more frames in
+ * @tx: the queue, started; nothing sends any more
+ *
+ * The device keeps what it has and may go on with it.
+ */
+void net_tx_stop(struct net_tx *tx)
+{
+	unsigned long flags;
+
+	napi_disable(&tx->napi);
+	spin_lock_irqsave(&tx->q->lock, flags);
+	tx->full = false;
+	ring_drv_disarm(&tx->q->ring);
+	spin_unlock_irqrestore(&tx->q->lock, flags);
+}
+
+/**
+ * net_tx_region_bytes() - shared memory that a transmit queue takes
+ * @nic: the interface, planned
+ *
+ * Return: bytes, a multiple of the page size.
+ */
+size_t net_tx_region_bytes(const struct net_nic *nic)
+{
+	return PAGE_ALIGN(nic->fifo_bytes) + airlock_queue_bytes(nic->tx_size);
+}
+
+/**
+ * net_tx_open() - set a transmit queue up
+ * @nic: the interface; the device not ready
+ * @index: number of the pair
+ *
+ * Return: 0, or -errno; net_tx_close() is needed in either case.
+ */
+int net_tx_open(struct net_nic *nic, unsigned int index)
+{
+	struct net_tx *tx = &nic->pair[index].tx;
+	struct airlock_span span;
+	struct airlock_queue *q;
+	char name[16];
+	int err;
+
+	tx->nic = nic;
+	u64_stats_init(&tx->sync);
+	netif_napi_add_tx(nic->ndev, &tx->napi, net_tx_poll);
+	tx->frame = kcalloc(nic->tx_size, sizeof(*tx->frame), GFP_KERNEL);
+	tx->fifo_priv = kzalloc(fifo_private_bytes(nic->tx_size), GFP_KERNEL);
+	if (!tx->frame || !tx->fifo_priv)
+		return -ENOMEM;
+
+	snprintf(name, sizeof(name), "tx%u.fifo", index);
+	err = airlock_span_alloc(nic->adev, name, nic->fifo_bytes, &span);
+	if (err)
+		return err;
+	err = fifo_init(&tx->fifo, span.cpu, span.bus, nic->fifo_bytes, nic->tx_size,
+			tx->fifo_priv);
+	if (err)
+		return err;
+
+	snprintf(name, sizeof(name), "tx%u", index);
+	q = airlock_queue_open(nic->adev, 2 * index + 1, nic->tx_size, name, net_tx_call, tx);
+	if (IS_ERR(q))
+		return PTR_ERR(q);
+	tx->q = q;
+	return 0;
+}
+
+/**
+ * net_tx_close() - forget a transmit queue
+ * @tx: the queue, whatever net_tx_open() said; the device is stopped
+ */
+void net_tx_close(struct net_tx *tx)
+{
+	airlock_queue_close(tx->q);
+	tx->q = NULL;
+	kfree(tx->fifo_priv);
+	tx->fifo_priv = NULL;
+	kfree(tx->frame);
+	tx->frame = NULL;
+}
