@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A disk (virtio 1.2, 5.2).
+ *
+ * Theory
+ * ------
+ * A chain becomes a struct blk_io: its header is copied and checked once
+ * (blk_req_check()), its data segments become the iovec of one operation in the
+ * queue's io_uring, so that the kernel copies between the file and guest memory
+ * and nobody else touches the data. Where the status byte goes is remembered
+ * before the operation starts. When it ends, short I/O goes on where it stopped;
+ * then the status is written, the chain pushed, and the slot is free again.
+ *
+ * At most BLK_DEPTH requests of a queue are in flight; a ring that holds more
+ * waits. Requests complete in any order. FLUSH covers the writes that were
+ * completed before it came (5.2.6.2), which is what fsync gives. A driver that
+ * does not know FLUSH is promised that completed writes are durable: for it
+ * every write is a synchronous one.
+ */
+#include "blk.h"
+
+#include "blk_file.h"
+#include "message.h"
+#include "queue.h"
+#include "../ring/blk_req.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+
+#define BLK_DEPTH	256u		/* requests of a queue in flight */
+#define BLK_SEG_MAX	126u		/* told to the driver: data segments */
+#define BLK_SEGS	256u		/* accepted: with room for split headers */
+#define BLK_BYTES	(1u << 30)	/* of a chain */
+
+/* RWF_DSYNC of linux/fs.h; the cast in there is not one that sparse accepts. */
+#define BLK_RW_DSYNC	0x2
+
+_Static_assert(BLK_SEGS <= IOV_MAX, "a request must be one operation");
+
+/**
+ * struct blk - a disk
+ * @dev: what it has in common with other devices
+ * @file: what it stands on
+ * @serial: answer to GET_ID, padded with zeros
+ */
+struct blk {
+	struct device dev;
+	struct blk_file file;
+	char serial[VIRTIO_BLK_ID_BYTES];
+};
+
+/**
+ * struct blk_io - a request in flight
+ * @op: its operation
+ * @chain: what to push; only id and count are set
+ * @status: where the status byte goes
+ * @req: the request
+ * @done: bytes that were read or written
+ * @iov: data segments that are left
+ * @iovs: how many
+ * @next: of the free slots
+ * @seg: memory of @iov
+ */
+struct blk_io {
+	struct queue_op op;
+	struct ring_chain chain;
+	u8 __shared *status;
+	struct blk_req req;
+	u32 done;
+	struct iovec *iov;
+	unsigned int iovs;
+	struct blk_io *next;
+	struct iovec seg[BLK_SEGS];
+};
+
+/**
+ * struct blk_queue - a queue of a disk
+ * @disk: what requests are checked against
+ * @free: slots that are not in flight
+ * @seg: where a chain's segments are put when it is popped
+ * @io: the slots
+ */
+struct blk_queue {
+	struct blk_disk disk;
+	struct blk_io *free;
+	struct ring_iov seg[BLK_SEGS];
+	struct blk_io io[BLK_DEPTH];
+};
+
+static struct blk *blk_of(const struct queue *q)
+{
+	return (struct blk *)((char *)q->dev - offsetof(struct blk, dev));
+}
+
+/* ---- requests -------------------------------------------------------------- */
+
+/* End a request: @good bytes of its writable data are valid. */
+static void blk_complete(struct queue *q, struct blk_io *io, u8 status, u32 good)
+{
+	struct blk_queue *b = q->priv;
+
+	shared_store8(io->status, status);
+	ring_dev_push(&q->ring, &io->chain,
+		      status == VIRTIO_BLK_S_OK ? good + BLK_STATUS_BYTES : good);
+	/* What waits for a slot may go on. */
+	if (!b->free)
+		queue_again(q);
+	io->next = b->free;
+	b->free = io;
+}
+
+/* May the rest of a request go past the page cache? */
+static bool blk_is_aligned(const struct blk_file *f, const struct blk_io *io)
+{
+	u64 bits = io->req.offset + io->done;
+	unsigned int i;
+
+	for (i = 0; i < io->iovs; i++)
+		bits |= (uintptr_t)io->iov[i].iov_base | io->iov[i].iov_len;
+	return !(bits & (f->align - 1));
+}
+
+static void blk_submit(struct queue *q, struct blk_io *io)
+{
+	const struct blk_queue *b = q->priv;
+	const struct blk_file *f = &blk_of(q)->file;
+	struct io_uring_sqe *sqe = queue_sqe(q, &io->op);
+	u64 at = io->req.offset + io->done;
+	int fd = f->fd;
+
+	if (!sqe) {
+		blk_complete(q, io, VIRTIO_BLK_S_IOERR, 0);
+		return;
+	}
+	if (f->direct >= 0 && io->req.op != BLK_OP_FLUSH && blk_is_aligned(f, io))
+		fd = f->direct;
+	switch (io->req.op) {
+	case BLK_OP_READ:
+		io_uring_prep_readv(sqe, fd, io->iov, io->iovs, at);
+		break;
+	case BLK_OP_WRITE:
+		io_uring_prep_writev(sqe, fd, io->iov, io->iovs, at);
+		if (!(b->disk.features & BIT_ULL(VIRTIO_BLK_F_FLUSH)))
+			sqe->rw_flags = BLK_RW_DSYNC;
+		break;
+	default:
+		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+		break;
+	}
+	queue_submit(sqe, &io->op);
+}
+
+/* Drop @bytes from the front of what is left; there are more than that. */
+static void blk_advance(struct blk_io *io, u32 bytes)
+{
+	io->done += bytes;
+	while (bytes >= io->iov->iov_len) {
+		bytes -= (u32)io->iov->iov_len;
+		io->iov++;
+		io->iovs--;
+	}
+	io->iov->iov_base = (char *)io->iov->iov_base + bytes;
+	io->iov->iov_len -= bytes;
+}
+
+static void blk_on_done(struct queue *q, struct queue_op *op, int res)
+{
+	struct blk_io *io = (struct blk_io *)((char *)op - offsetof(struct blk_io, op));
+	bool in = io->req.op == BLK_OP_READ;
+	u32 left = io->req.bytes - io->done;
+
+	if (res == -EAGAIN || res == -EINTR) {
+		blk_submit(q, io);
+		return;
+	}
+	if (io->req.op == BLK_OP_FLUSH && res >= 0) {
+		blk_complete(q, io, VIRTIO_BLK_S_OK, 0);
+		return;
+	}
+	if (res > 0 && (u32)res < left) {
+		blk_advance(io, (u32)res);
+		blk_submit(q, io);
+		return;
+	}
+	if (res > 0 && (u32)res == left) {
+		blk_complete(q, io, VIRTIO_BLK_S_OK, in ? io->req.bytes : 0);
+		return;
+	}
+	log_peer(&q->dev->limit, LOG_WARN, q->dev->id, "%s of %u bytes at %llu failed: %s",
+		 in ? "read" : io->req.op == BLK_OP_WRITE ? "write" : "flush", left,
+		 (unsigned long long)(io->req.offset + io->done),
+		 res ? strerror(-res) : "the image became shorter");
+	blk_complete(q, io, VIRTIO_BLK_S_IOERR, in ? io->done : 0);
+}
+
+/* Data segments of a chain: @skip bytes passed over, @bytes taken. */
+static void blk_gather(struct blk_io *io, const struct ring_iov *seg, unsigned int segs,
+		       u32 skip, u32 bytes)
+{
+	u32 len;
+
+	io->iov = io->seg;
+	io->iovs = 0;
+	for (; segs && bytes; seg++, segs--) {
+		if (skip >= seg->len) {
+			skip -= seg->len;
+			continue;
+		}
+		len = min_t(u32, seg->len - skip, bytes);
+		/* For the kernel, which copies: nobody looks at it here. */
+		io->seg[io->iovs].iov_base = shared_unmark(shared_at(seg->base, skip));
+		io->seg[io->iovs].iov_len = len;
+		io->iovs++;
+		bytes -= len;
+		skip = 0;
+	}
+}
+
+static void blk_get_id(struct queue *q, struct blk_io *io, const struct ring_chain *c)
+{
+	u32 len = min_t(u32, io->req.bytes, VIRTIO_BLK_ID_BYTES);
+
+	ring_iov_write(c->iov + c->out, c->in, 0, blk_of(q)->serial, len);
+	blk_complete(q, io, VIRTIO_BLK_S_OK, len);
+}
+
+/* Serve one chain. Return: false when it cannot even be answered. */
+static bool blk_serve_chain(struct queue *q, const struct ring_chain *c)
+{
+	struct blk_queue *b = q->priv;
+	struct virtio_blk_outhdr hdr = { 0 };
+	const struct ring_iov *last;
+	struct blk_io *io;
+	int status;
+
+	ring_iov_read(c->iov, c->out, 0, &hdr, sizeof(hdr));
+	io = b->free;
+	status = blk_req_check(&hdr, c->out_len, c->in_len, &b->disk, &io->req);
+	if (status < 0)
+		return false;
+	b->free = io->next;
+	io->chain.id = c->id;
+	io->chain.count = c->count;
+	last = &c->iov[c->out + c->in - 1];
+	io->status = shared_at(last->base, last->len - 1);
+	io->done = 0;
+	if (status != VIRTIO_BLK_S_OK) {
+		blk_complete(q, io, (u8)status, 0);
+		return true;
+	}
+	switch (io->req.op) {
+	case BLK_OP_READ:
+		blk_gather(io, c->iov + c->out, c->in, 0, io->req.bytes);
+		break;
+	case BLK_OP_WRITE:
+		blk_gather(io, c->iov, c->out, BLK_HDR_BYTES, io->req.bytes);
+		break;
+	case BLK_OP_GET_ID:
+		blk_get_id(q, io, c);
+		return true;
+	case BLK_OP_FLUSH:
+		break;
+	}
+	if (io->req.op != BLK_OP_FLUSH && !io->req.bytes)
+		blk_complete(q, io, VIRTIO_BLK_S_OK, 0);
+	else
+		blk_submit(q, io);
+	return true;
+}
+
+/* ---- what the queue asks for ------------------------------------------------ */
+
+static enum device_served blk_serve(struct queue *q)
+{
+	struct blk_queue *b = q->priv;
+	struct ring_chain c = { .iov = b->seg };
+	unsigned int i;
+
+	if (!queue_enabled(q))
+		return DEVICE_BLOCKED;
+	for (i = 0; i < DEVICE_BUDGET; i++) {
+		if (!b->free)
+			return DEVICE_BLOCKED;
+		if (ring_dev_pop(&q->ring, &c) <= 0)
+			return DEVICE_DRY;
+		if (!blk_serve_chain(q, &c)) {
+			ring_dev_break(&q->ring, RING_CALLER);
+			return DEVICE_BLOCKED;
+		}
+	}
+	return DEVICE_MORE;
+}
+
+/* Requests in flight are I/O, which the queue waits for. */
+static void blk_stop(struct queue *q)
+{
+	(void)q;
+}
+
+static int blk_start(struct queue *q)
+{
+	const struct blk *blk = blk_of(q);
+	struct blk_queue *b;
+	unsigned int i;
+
+	b = malloc(sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	b->disk.sectors = blk->file.sectors;
+	b->disk.block = blk->file.block;
+	/* What the device is does not depend on what the driver knows of it. */
+	b->disk.features = q->features | (blk->dev.features & BIT_ULL(VIRTIO_BLK_F_RO));
+	b->free = NULL;
+	for (i = 0; i < BLK_DEPTH; i++) {
+		b->io[i].op.done = blk_on_done;
+		b->io[i].op.pending = false;
+		b->io[i].next = b->free;
+		b->free = &b->io[i];
+	}
+	q->priv = b;
+	return 0;
+}
+
+static void blk_finish(struct queue *q)
+{
+	free(q->priv);
+	q->priv = NULL;
+}
+
+static void blk_config(struct device *dev, u8 *space)
+{
+	struct blk *blk = (struct blk *)((char *)dev - offsetof(struct blk, dev));
+	struct virtio_blk_config config;
+
+	_Static_assert(sizeof(config) <= MESSAGE_CONFIG_BYTES, "configuration space");
+	memset(&config, 0, sizeof(config));
+	config.capacity = (__force __virtio64)cpu_to_le64(blk->file.sectors);
+	config.blk_size = (__force __virtio32)cpu_to_le32(blk->file.block);
+	config.seg_max = (__force __virtio32)cpu_to_le32(BLK_SEG_MAX);
+	config.num_queues = (__force __virtio16)cpu_to_le16(dev->queues);
+	memcpy(space, &config, sizeof(config));
+}
+
+static void blk_close(struct device *dev)
+{
+	struct blk *blk = (struct blk *)((char *)dev - offsetof(struct blk, dev));
+
+	blk_file_close(&blk->file);
+	free(blk);
+}
+
+static const struct ring_dev_limits blk_limits = { .segs = BLK_SEGS, .bytes = BLK_BYTES };
+
+static const struct device_ops blk_ops = {
+	.type = "blk",
+	.limits = &blk_limits,
+	.config = blk_config,
+	.start = blk_start,
+	.serve = blk_serve,
+	.stop = blk_stop,
+	.finish = blk_finish,
+	.close = blk_close,
+};
+
+struct device *blk_open(const struct options_device *spec)
+{
+	struct blk *blk = calloc(1, sizeof(*blk));
+
+	if (!blk)
+		return NULL;
+	device_init(&blk->dev, &blk_ops, spec->id);
+	if (blk_file_open(&blk->file, spec->id, spec->path, spec->readonly)) {
+		free(blk);
+		return NULL;
+	}
+	if (spec->serial)
+		memcpy(blk->serial, spec->serial,
+		       min_t(size_t, strlen(spec->serial), sizeof(blk->serial)));
+	blk->dev.queues = spec->queues;
+	blk->dev.queue_num = spec->queues;
+	blk->dev.features = BIT_ULL(VIRTIO_BLK_F_SEG_MAX) | BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) |
+			    BIT_ULL(VIRTIO_BLK_F_FLUSH) | BIT_ULL(VIRTIO_BLK_F_MQ);
+	if (spec->readonly)
+		blk->dev.features |= BIT_ULL(VIRTIO_BLK_F_RO);
+	return &blk->dev;
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a disk stands on: a file or a block device.
+ *
+ * The image is opened twice where that is possible: once past the page cache
+ * (O_DIRECT), for requests whose memory, offset and length are aligned as the
+ * file wants it, and once with it, for the rest. Both see the same data: the
+ * kernel writes back and drops cached pages of a range around direct I/O. What
+ * alignment is needed is found by trying, since file systems differ and older
+ * kernels do not tell.
+ */
+#include "blk_file.h"
+
+#include "log.h"
+#include "../ring/blk_req.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BLK_FILE_ALIGN_MAX	4096u
+
+/* Does a direct read aligned to @align work? */
+static bool blk_file_try(int fd, void *buf, u32 align)
+{
+	return pread(fd, (char *)buf + align, align, align) >= 0;
+}
+
+static void blk_file_open_direct(struct blk_file *f, const char *path, int mode)
+{
+	void *buf;
+
+	f->direct = open(path, mode | O_DIRECT | O_CLOEXEC);
+	if (f->direct < 0)
+		return;
+	if (!posix_memalign(&buf, 2 * BLK_FILE_ALIGN_MAX, 2 * BLK_FILE_ALIGN_MAX)) {
+		for (f->align = BLK_SECTOR; f->align <= BLK_FILE_ALIGN_MAX; f->align *= 2) {
+			if (blk_file_try(f->direct, buf, f->align))
+				break;
+		}
+		free(buf);
+		if (f->align && f->align <= BLK_FILE_ALIGN_MAX)
+			return;
+	}
+	close(f->direct);
+	f->direct = -1;
+}
+
+/* Size and blocks. Says what is wrong. */
+static int blk_file_measure(struct blk_file *f, const char *id, const char *path)
+{
+	u64 bytes = 0;
+	struct stat st;
+	int block;
+
+	if (fstat(f->fd, &st)) {
+		log_error(id, "image %s cannot be examined: %s", path, strerror(errno));
+		return -errno;
+	}
+	f->block = BLK_SECTOR;
+	if (S_ISBLK(st.st_mode)) {
+		if (ioctl(f->fd, BLKGETSIZE64, &bytes) || ioctl(f->fd, BLKSSZGET, &block)) {
+			log_error(id, "block device %s does not tell its size: %s", path,
+				  strerror(errno));
+			return -EINVAL;
+		}
+		f->block = (u32)block;
+	} else if (S_ISREG(st.st_mode)) {
+		bytes = (u64)st.st_size;
+	} else {
+		log_error(id, "image %s is neither a file nor a block device: choose another path", path);
+		return -EINVAL;
+	}
+	if (!bytes || bytes % BLK_SECTOR) {
+		log_error(id, "image %s has %llu bytes: make it a multiple of 512 and not empty (truncate -s)",
+			  path, (unsigned long long)bytes);
+		return -EINVAL;
+	}
+	f->sectors = bytes / BLK_SECTOR;
+	return 0;
+}
+
+int blk_file_open(struct blk_file *f, const char *id, const char *path, bool readonly)
+{
+	int mode = readonly ? O_RDONLY : O_RDWR;
+	int r;
+
+	/* Never wait for the other end of a FIFO that somebody put there. */
+	f->fd = open(path, mode | O_CLOEXEC | O_NONBLOCK);
+	if (f->fd < 0) {
+		r = -errno;
+		log_error(id, "image %s cannot be opened%s: %s: %s", path,
+			  readonly ? "" : " for writing", strerror(-r),
+			  r == -ENOENT ? "create it first" :
+			  "check its permissions, or use readonly=on");
+		return r;
+	}
+	r = blk_file_measure(f, id, path);
+	if (r) {
+		close(f->fd);
+		return r;
+	}
+	blk_file_open_direct(f, path, mode);
+	log_debug(id, "image %s: %llu bytes, %s", path, (unsigned long long)f->sectors * BLK_SECTOR,
+		  f->direct >= 0 ? "direct I/O" : "no direct I/O");
+	return 0;
+}
+
+void blk_file_close(struct blk_file *f)
+{
+	if (f->direct >= 0)
+		close(f->direct);
+	close(f->fd);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What a disk stands on: a file or a block device. */
+#ifndef HOST_BLK_FILE_H
+#define HOST_BLK_FILE_H
+
+#include "../ring/os.h"
+
+/**
+ * struct blk_file - an open image
+ * @fd: with the page cache
+ * @direct: past the page cache, or -1 when the file does not support it
+ * @align: what address, offset and length must be multiples of to use @direct
+ * @block: logical block size to tell the driver
+ * @sectors: size in units of 512 bytes
+ */
+struct blk_file {
+	int fd;
+	int direct;
+	u32 align;
+	u32 block;
+	u64 sectors;
+};
+
+/**
+ * blk_file_open() - open an image
+ * @f: filled in when 0 is returned
+ * @id: device, for messages
+ * @path: file or block device
+ * @readonly: it need not be writable
+ *
+ * Says in one line what is wrong when there is something.
+ *
+ * Return: 0 or -errno.
+ */
+int blk_file_open(struct blk_file *f, const char *id, const char *path, bool readonly);
+
+/**
+ * blk_file_close() - close an image
+ * @f: opened before
+ */
+void blk_file_close(struct blk_file *f);
+
+#endif /* HOST_BLK_FILE_H */

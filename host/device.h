@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A device of the daemon: what a disk and a network card have in common. */
+#ifndef HOST_DEVICE_H
+#define HOST_DEVICE_H
+
+#include "log.h"
+#include "options.h"
+#include "../ring/ring.h"
+
+struct queue;
+
+/**
+ * enum device_served - how far a queue was served
+ * @DEVICE_DRY: no chain is left; wait for a kick
+ * @DEVICE_BLOCKED: something other than a chain is missing; an operation of the
+ *	device calls queue_again() when it is there
+ * @DEVICE_MORE: the bound for one round was reached; come back at once
+ */
+enum device_served {
+	DEVICE_DRY,
+	DEVICE_BLOCKED,
+	DEVICE_MORE,
+};
+
+/* Most chains that one call of @serve takes: bounds what a driver can demand. */
+#define DEVICE_BUDGET	256u
+
+struct device;
+
+/**
+ * struct device_ops - what a type of device does
+ * @type: "blk" or "net"
+ * @limits: bounds of a chain; translation is filled in by the queue
+ * @config: fill MESSAGE_CONFIG_BYTES of configuration space; NULL: the type has
+ *	none here
+ * @start: control thread, before the queue's worker runs: set q->priv; 0 or
+ *	-errno (then @finish is not called)
+ * @serve: worker: take chains and serve them
+ * @stop: worker, when the queue is to stop: cancel what waits for events; what
+ *	does I/O is waited for by the queue
+ * @finish: control thread, after the worker ended with no operation pending:
+ *	give popped chains back, free q->priv
+ * @close: free the device
+ */
+struct device_ops {
+	const char *type;
+	const struct ring_dev_limits *limits;
+	void (*config)(struct device *dev, u8 *space);
+	int (*start)(struct queue *q);
+	enum device_served (*serve)(struct queue *q);
+	void (*stop)(struct queue *q);
+	void (*finish)(struct queue *q);
+	void (*close)(struct device *dev);
+};
+
+/**
+ * struct device - a device; embedded in struct blk and struct net
+ * @ops: of its type
+ * @id: name for messages
+ * @features: virtio features of the type that it offers
+ * @queues: number of vrings
+ * @queue_num: what GET_QUEUE_NUM answers: vrings of a disk, pairs of a network card
+ * @limit: for messages that its peers provoke
+ */
+struct device {
+	const struct device_ops *ops;
+	char id[OPTIONS_ID_BYTES];
+	u64 features;
+	u16 queues;
+	u16 queue_num;
+	struct log_limit limit;
+};
+
+/**
+ * device_open() - open what a device stands on
+ * @spec: what the user asked for
+ *
+ * Says in one line what is wrong when there is something.
+ *
+ * Return: the device or NULL.
+ */
+struct device *device_open(const struct options_device *spec);
+
+/**
+ * device_init() - fill in the common part; for the types
+ * @dev: the device
+ * @ops: of the type
+ * @id: name
+ */
+void device_init(struct device *dev, const struct device_ops *ops, const char *id);
+
+/**
+ * device_close() - close a device
+ * @dev: without a session; NULL is ignored
+ */
+void device_close(struct device *dev);
+
+/**
+ * device_features() - everything the device offers a front-end
+ * @dev: the device
+ *
+ * Return: feature bits of type, ring, transport and vhost-user.
+ */
+u64 device_features(const struct device *dev);
+
+#endif /* HOST_DEVICE_H */

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The socket at which a device waits for its front-end.
+ *
+ * A device has one session at a time: while there is one the socket is not
+ * listened to, and who connects meanwhile waits until it is over. A socket file
+ * that a daemon left behind when it was killed refuses connections; such a one
+ * is replaced. At the end the file is removed, if it is still the one that was
+ * made here.
+ *
+ * A socket can also be inherited: one that listens, or one that is connected
+ * already; the latter is done with when its connection ends.
+ */
+#include "listener.h"
+
+#include "session.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define LISTENER_BACKLOG	8
+
+/**
+ * struct listener - a device's socket
+ * @dev: the device
+ * @loop: of the control thread, once started
+ * @ev: the socket; -1 when it is used up
+ * @path: file to remove at the end, or NULL
+ * @st_dev: identity of that file
+ * @st_ino: likewise
+ * @session: the front-end, or NULL
+ * @connected: @ev is an inherited connection
+ * @stopped: takes no more front-ends
+ */
+struct listener {
+	struct device *dev;
+	struct loop *loop;
+	struct loop_event ev;
+	const char *path;
+	dev_t st_dev;
+	ino_t st_ino;
+	struct session *session;
+	bool connected;
+	bool stopped;
+};
+
+static void listener_on_ended(void *ctx)
+{
+	struct listener *l = ctx;
+
+	l->session = NULL;
+	if (!l->stopped && !l->connected && loop_add(l->loop, &l->ev))
+		log_error(l->dev->id, "cannot listen again: out of memory");
+}
+
+static int listener_serve(struct listener *l, int sock)
+{
+	l->session = session_open(l->dev, l->loop, sock, listener_on_ended, l);
+	return l->session ? 0 : -ENOMEM;
+}
+
+static void listener_on_connect(struct loop_event *ev)
+{
+	struct listener *l = (struct listener *)((char *)ev - offsetof(struct listener, ev));
+	int sock;
+
+	sock = accept4(l->ev.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (sock < 0)
+		return;
+	log_peer(&l->dev->limit, LOG_INFO, l->dev->id, "front-end connected");
+	if (!listener_serve(l, sock))
+		loop_del(l->loop, &l->ev);
+}
+
+/* Is somebody listening at the address? 1: yes, 0: nobody any more, -errno. */
+static int listener_probe(const struct sockaddr_un *sa)
+{
+	int fd, r;
+
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	r = connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) ? -errno : 0;
+	close(fd);
+	/* A full backlog means that somebody is there. */
+	if (!r || r == -EAGAIN)
+		return 1;
+	return r == -ECONNREFUSED ? 0 : r;
+}
+
+static int listener_bind(int fd, const struct sockaddr_un *sa)
+{
+	return bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) ? -errno : 0;
+}
+
+/* Bind, replacing a socket that nobody listens to. Says what is wrong. */
+static int listener_bind_path(struct listener *l, const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct stat st;
+	int r;
+
+	if (strlen(path) >= sizeof(sa.sun_path)) {
+		log_error(l->dev->id, "socket path %s is too long: use at most %zu characters",
+			  path, sizeof(sa.sun_path) - 1);
+		return -ENAMETOOLONG;
+	}
+	strcpy(sa.sun_path, path);
+	r = listener_bind(l->ev.fd, &sa);
+	if (r == -EADDRINUSE) {
+		if (lstat(path, &st) || !S_ISSOCK(st.st_mode)) {
+			log_error(l->dev->id, "socket path %s exists and is not a socket: remove it or choose another path", path);
+			return r;
+		}
+		if (listener_probe(&sa)) {
+			log_error(l->dev->id, "socket path %s is in use: stop its owner or choose another path", path);
+			return r;
+		}
+		if (!unlink(path))
+			r = listener_bind(l->ev.fd, &sa);
+	}
+	if (r == -ENOENT || r == -ENOTDIR) {
+		log_error(l->dev->id, "socket path %s: its directory does not exist: create it first", path);
+		return r;
+	}
+	if (r) {
+		log_error(l->dev->id, "socket path %s cannot be made: %s: choose a directory you may write",
+			  path, strerror(-r));
+		return r;
+	}
+	l->path = path;
+	if (!lstat(path, &st)) {
+		l->st_dev = st.st_dev;
+		l->st_ino = st.st_ino;
+	}
+	return 0;
+}
+
+/* Look at an inherited socket. Says what is wrong. */
+static int listener_inherit(struct listener *l, int fd)
+{
+	struct sockaddr_un sa;
+	int domain = 0, type = 0, listens = 0, flags;
+	socklen_t len = sizeof(int), sa_len = sizeof(sa);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) || domain != AF_UNIX ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_STREAM ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len)) {
+		log_error(l->dev->id, "file descriptor %d is not a Unix stream socket: pass one that listens or is connected", fd);
+		return -ENOTSOCK;
+	}
+	if (!listens && getpeername(fd, (struct sockaddr *)&sa, &sa_len)) {
+		log_error(l->dev->id, "the socket of file descriptor %d neither listens nor is connected: pass one that does", fd);
+		return -ENOTCONN;
+	}
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC))
+		return -errno;
+	l->ev.fd = fd;
+	l->connected = !listens;
+	return 0;
+}
+
+struct listener *listener_open(struct device *dev, const struct options_device *spec)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->dev = dev;
+	l->ev.fn = listener_on_connect;
+	l->ev.fd = -1;
+	if (!spec->socket) {
+		if (listener_inherit(l, spec->fd))
+			goto fail;
+		return l;
+	}
+	l->ev.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (l->ev.fd < 0) {
+		log_error(dev->id, "cannot make a socket: %s", strerror(errno));
+		goto fail;
+	}
+	if (listener_bind_path(l, spec->socket))
+		goto fail;
+	if (listen(l->ev.fd, LISTENER_BACKLOG)) {
+		log_error(dev->id, "cannot listen at %s: %s", spec->socket, strerror(errno));
+		goto fail;
+	}
+	return l;
+
+fail:
+	listener_close(l);
+	return NULL;
+}
+
+int listener_start(struct listener *l, struct loop *loop)
+{
+	int sock = l->ev.fd;
+	int r;
+
+	l->loop = loop;
+	if (l->connected) {
+		l->ev.fd = -1;
+		return listener_serve(l, sock);
+	}
+	r = loop_add(loop, &l->ev);
+	if (r) {
+		log_error(l->dev->id, "cannot listen: %s", strerror(-r));
+		return r;
+	}
+	if (l->path)
+		log_info(l->dev->id, "waiting for a front-end at %s", l->path);
+	return 0;
+}
+
+void listener_stop(struct listener *l)
+{
+	if (l->stopped)
+		return;
+	l->stopped = true;
+	if (l->loop)
+		loop_del(l->loop, &l->ev);
+	if (l->session)
+		session_close(l->session);
+}
+
+bool listener_busy(const struct listener *l)
+{
+	return l->session || !(l->stopped || l->connected);
+}
+
+void listener_close(struct listener *l)
+{
+	struct stat st;
+
+	if (!l)
+		return;
+	if (l->path && !lstat(l->path, &st) && st.st_dev == l->st_dev && st.st_ino == l->st_ino)
+		unlink(l->path);
+	if (l->ev.fd >= 0)
+		close(l->ev.fd);
+	free(l);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The part of a front-end's memory that a session may see. */
+#ifndef HOST_MEMORY_H
+#define HOST_MEMORY_H
+
+#include "message.h"
+#include "../ring/shared.h"
+
+struct memory;
+
+/**
+ * memory_open() - take a table of regions
+ * @m: SET_MEM_TABLE message; its fds are taken
+ * @why: set, when an error is returned, to what is wrong with it, in words
+ * @memory: filled in when 0 is returned
+ *
+ * Maps nothing yet.
+ *
+ * Return: 0, -EPROTO for a table that cannot be, -ENOMEM.
+ */
+int memory_open(struct message *m, const char **why, struct memory **memory);
+
+/**
+ * memory_close() - forget the regions
+ * @memory: no queue runs on it any more; NULL is ignored
+ */
+void memory_close(struct memory *memory);
+
+/**
+ * memory_map() - translate a guest address; a ring_map_fn
+ * @ctx: the struct memory
+ * @addr: guest-physical address
+ * @len: bytes, at least 1
+ * @write: not looked at; all of a region may be written
+ *
+ * Maps the granules that the range lies in when it is the first to name them.
+ * Any thread.
+ *
+ * Return: its address here, or NULL when it is not wholly inside one region or
+ * cannot be mapped.
+ */
+void __shared *memory_map(void *ctx, u64 addr, u32 len, bool write);
+
+/**
+ * memory_map_user() - translate an address of the front-end
+ * @memory: the regions
+ * @addr: address as the front-end's process sees it (ring addresses are given so)
+ * @len: bytes, at least 1
+ *
+ * Return: as memory_map().
+ */
+void __shared *memory_map_user(struct memory *memory, u64 addr, size_t len);
+
+/**
+ * memory_regions() - number of regions
+ * @memory: the regions
+ *
+ * Return: from 1 to MESSAGE_REGIONS.
+ */
+unsigned int memory_regions(const struct memory *memory);
+
+/**
+ * memory_offered() - bytes of all regions
+ * @memory: the regions
+ *
+ * Return: bytes.
+ */
+u64 memory_offered(const struct memory *memory);
+
+/**
+ * memory_mapped() - bytes that were ever mapped
+ * @memory: the regions
+ *
+ * Return: bytes.
+ */
+u64 memory_mapped(struct memory *memory);
+
+/**
+ * memory_faulted() - did a region's file lose pages that were mapped?
+ * @memory: the regions
+ *
+ * Zeroed private pages took their place; the session is to be closed. Any
+ * thread, cheap.
+ *
+ * Return: true once that happened.
+ */
+bool memory_faulted(const struct memory *memory);
+
+/**
+ * memory_catch_faults() - survive a front-end that truncates its files
+ *
+ * Installs the SIGBUS handler. Once, before the first memory_open().
+ *
+ * Return: 0 or -errno.
+ */
+int memory_catch_faults(void);
+
+#endif /* HOST_MEMORY_H */

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A network card (virtio 1.2, 5.1).
+ *
+ * Theory
+ * ------
+ * Queue 0 receives, queue 1 transmits; the control queue, the MAC address and
+ * the link stay with the front-end. What the card stands on is a port
+ * (net_port.h): a tap with offloads, or a stream of plain frames.
+ *
+ * Transmit: a chain's net header is copied and checked once (net_hdr_check()),
+ * and the port sends the private header with the frame straight from guest
+ * memory. What was refused is dropped and said. A port that takes no more has
+ * the chain put back, and the queue waits until it does.
+ *
+ * Receive: a frame comes from the port into private memory and goes from there
+ * into as many chains as it takes. When there are too few, it is held, with the
+ * chains it has, and the queue waits for a kick: meanwhile the port keeps what
+ * comes, and drops when it is full, as a real card's wire does. A queue that
+ * stops gives such chains back; until a chain is pushed its contents mean nothing
+ * to the driver.
+ */
+#include "net.h"
+
+#include "net_port.h"
+#include "queue.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+#define NET_RX		0u
+#define NET_TX		1u
+#define NET_QUEUES	2u
+#define NET_BYTES	(1u << 20)	/* of a chain */
+#define NET_MERGE_MAX	256u		/* chains that a frame may take */
+
+/**
+ * struct net - a network card
+ * @dev: what it has in common with other devices
+ * @port: what it stands on
+ */
+struct net {
+	struct device dev;
+	struct net_port *port;
+};
+
+/**
+ * struct net_rx - the receiving queue
+ * @ready: wait until the port has a frame
+ * @retry: wait until the port is to be asked again
+ * @delay: how long
+ * @frame: the frame that is held
+ * @held: there is one
+ * @merge: several chains for a frame were negotiated
+ * @chains: number of chains that it has
+ * @at: bytes of it that are in them
+ * @used: the chains
+ * @bytes: how much of it went into each
+ * @first: segments of the first of them
+ * @seg: segments of the latest
+ */
+struct net_rx {
+	struct queue_op ready;
+	struct queue_op retry;
+	struct __kernel_timespec delay;
+	struct net_frame frame;
+	bool held;
+	bool merge;
+	unsigned int chains;
+	u32 at;
+	struct ring_chain used[NET_MERGE_MAX];
+	u32 bytes[NET_MERGE_MAX];
+	struct ring_iov first[NET_PORT_SEGS];
+	struct ring_iov seg[NET_PORT_SEGS];
+};
+
+/**
+ * struct net_tx - the transmitting queue
+ * @ready: wait until the port takes frames
+ * @offloads: that the driver may ask for
+ * @seg: segments of the chain that is served
+ */
+struct net_tx {
+	struct queue_op ready;
+	u32 offloads;
+	struct ring_iov seg[NET_PORT_SEGS];
+};
+
+static struct net *net_of(const struct queue *q)
+{
+	return (struct net *)((char *)q->dev - offsetof(struct net, dev));
+}
+
+unsigned int net_port_gather(const struct ring_chain *c, struct iovec *iov)
+{
+	u32 skip = NET_HDR_BYTES;
+	unsigned int i, n = 0;
+
+	for (i = 0; i < c->out; i++) {
+		if (skip >= c->iov[i].len) {
+			skip -= c->iov[i].len;
+			continue;
+		}
+		iov[n].iov_base = shared_unmark(shared_at(c->iov[i].base, skip));
+		iov[n].iov_len = c->iov[i].len - skip;
+		skip = 0;
+		n++;
+	}
+	return n;
+}
+
+static void net_on_ready(struct queue *q, struct queue_op *op, int res)
+{
+	(void)op;
+	if (res != -ECANCELED)
+		queue_again(q);
+}
+
+/* Have the queue served again when the port is ready for @events. */
+static enum device_served net_wait_port(struct queue *q, struct queue_op *op, short events)
+{
+	struct io_uring_sqe *sqe;
+
+	if (op->pending)
+		return DEVICE_BLOCKED;
+	sqe = queue_sqe(q, op);
+	if (!sqe)
+		return DEVICE_BLOCKED;
+	io_uring_prep_poll_add(sqe, net_of(q)->port->fd, (unsigned int)events);
+	queue_submit(sqe, op);
+	return DEVICE_BLOCKED;
+}
+
+/* ---- receive ---------------------------------------------------------------- */
+
+static enum device_served net_wait_retry(struct queue *q, struct net_rx *rx)
+{
+	u32 ms = net_of(q)->port->retry_ms;
+	struct io_uring_sqe *sqe;
+
+	if (rx->retry.pending)
+		return DEVICE_BLOCKED;
+	sqe = queue_sqe(q, &rx->retry);
+	if (!sqe)
+		return DEVICE_BLOCKED;
+	rx->delay.tv_sec = ms / 1000;
+	rx->delay.tv_nsec = (long long)(ms % 1000) * 1000000;
+	io_uring_prep_timeout(sqe, &rx->delay, 0, 0);
+	queue_submit(sqe, &rx->retry);
+	return DEVICE_BLOCKED;
+}
+
+/* Let go of the frame and give back what it took, latest first. */
+static void net_rx_undo(struct queue *q, struct net_rx *rx)
+{
+	while (rx->chains)
+		ring_dev_unpop(&q->ring, &rx->used[--rx->chains]);
+	rx->at = 0;
+	rx->held = false;
+}
+
+/* Take one more chain and fill it. Return: 1, 0 when there is none, -EIO. */
+static int net_rx_chain(struct queue *q, struct net_rx *rx)
+{
+	unsigned int i = rx->chains;
+	struct ring_chain *c = &rx->used[i];
+	u32 skip = i ? 0 : NET_HDR_BYTES;
+	int r;
+
+	c->iov = i ? rx->seg : rx->first;
+	r = ring_dev_pop(&q->ring, c);
+	if (r <= 0)
+		return r;
+	if (c->in_len <= skip) {
+		/* Not even the header fits: the driver does not know its device. */
+		ring_dev_break(&q->ring, RING_CALLER);
+		return -EIO;
+	}
+	rx->bytes[i] = (u32)ring_iov_write(c->iov + c->out, c->in, skip,
+					   rx->frame.data + rx->at, rx->frame.len - rx->at);
+	rx->at += rx->bytes[i];
+	rx->chains++;
+	return 1;
+}
+
+/* The frame is in its chains: hand them over. */
+static void net_rx_push(struct queue *q, struct net_rx *rx)
+{
+	const struct ring_chain *c = &rx->used[0];
+	unsigned int i;
+
+	rx->frame.hdr.num_buffers = (__force __virtio16)cpu_to_le16((u16)rx->chains);
+	ring_iov_write(c->iov + c->out, c->in, 0, &rx->frame.hdr, NET_HDR_BYTES);
+	rx->bytes[0] += NET_HDR_BYTES;
+	for (i = 0; i < rx->chains; i++)
+		ring_dev_push(&q->ring, &rx->used[i], rx->bytes[i]);
+	rx->chains = 0;
+	rx->at = 0;
+	rx->held = false;
+}
+
+/*
+ * Put the held frame into the ring.
+ * Return: 0 when it is no longer held, -ENOSPC when chains are missing, -EIO.
+ */
+static int net_rx_deliver(struct queue *q, struct net_rx *rx)
+{
+	unsigned int max = rx->merge ? NET_MERGE_MAX : 1;
+	int r;
+
+	while (rx->at < rx->frame.len) {
+		if (rx->chains == max) {
+			log_peer(&q->dev->limit, LOG_WARN, q->dev->id,
+				 "queue %u: frame of %u bytes dropped: the driver's buffers are too small",
+				 q->index, rx->frame.len);
+			net_rx_undo(q, rx);
+			return 0;
+		}
+		r = net_rx_chain(q, rx);
+		if (r <= 0)
+			return r ? r : -ENOSPC;
+	}
+	net_rx_push(q, rx);
+	return 0;
+}
+
+static enum device_served net_rx_serve(struct queue *q, struct net_rx *rx)
+{
+	struct net_port *port = net_of(q)->port;
+	unsigned int i;
+	int r;
+
+	if (!queue_enabled(q))
+		return DEVICE_BLOCKED;
+	for (i = 0; i < DEVICE_BUDGET; i++) {
+		if (!rx->held) {
+			r = port->ops->receive(port, &rx->frame);
+			if (!r)
+				return net_wait_port(q, &rx->ready, POLLIN);
+			if (r < 0)
+				return net_wait_retry(q, rx);
+			rx->held = true;
+		}
+		r = net_rx_deliver(q, rx);
+		if (r)
+			return r == -ENOSPC ? DEVICE_DRY : DEVICE_BLOCKED;
+	}
+	return DEVICE_MORE;
+}
+
+/* ---- transmit --------------------------------------------------------------- */
+
+/*
+ * Send one chain.
+ * Return: 0 when done with it, 1 when the port must finish it first, -EAGAIN when
+ * the port is full.
+ */
+static int net_tx_chain(struct queue *q, struct net_tx *tx, const struct ring_chain *c)
+{
+	struct net_port *port = net_of(q)->port;
+	enum net_hdr_fault fault = NET_HDR_FRAME;
+	struct virtio_net_hdr_v1 raw;
+	struct net_hdr hdr;
+
+	/* Started but disabled: frames are discarded, says vhost-user. */
+	if (!queue_enabled(q))
+		return 0;
+	if (c->out_len > NET_HDR_BYTES &&
+	    ring_iov_read(c->iov, c->out, 0, &raw, sizeof(raw)) == sizeof(raw))
+		fault = net_hdr_check(&raw, c->out_len - (u32)NET_HDR_BYTES, tx->offloads, &hdr);
+	if (fault != NET_HDR_OK) {
+		log_peer(&q->dev->limit, LOG_WARN, q->dev->id, "queue %u: frame dropped: %s",
+			 q->index, net_hdr_fault_name(fault));
+		return 0;
+	}
+	net_hdr_write(&hdr, &raw);
+	return port->ops->send(port, &raw, c);
+}
+
+static enum device_served net_tx_serve(struct queue *q, struct net_tx *tx)
+{
+	struct ring_chain c = { .iov = tx->seg };
+	struct net_port *port = net_of(q)->port;
+	unsigned int i;
+	int r;
+
+	if (tx->ready.pending)
+		return DEVICE_BLOCKED;
+	if (port->ops->finish && port->ops->finish(port))
+		return net_wait_port(q, &tx->ready, POLLOUT);
+	for (i = 0; i < DEVICE_BUDGET; i++) {
+		if (ring_dev_pop(&q->ring, &c) <= 0)
+			return DEVICE_DRY;
+		r = net_tx_chain(q, tx, &c);
+		if (r == -EAGAIN)
+			ring_dev_unpop(&q->ring, &c);
+		else
+			ring_dev_push(&q->ring, &c, 0);
+		if (r)
+			return net_wait_port(q, &tx->ready, POLLOUT);
+	}
+	return DEVICE_MORE;
+}
+
+/* ---- what the queue asks for -------------------------------------------------- */
+
+static enum device_served net_serve(struct queue *q)
+{
+	return q->index == NET_RX ? net_rx_serve(q, q->priv) : net_tx_serve(q, q->priv);
+}
+
+static void net_stop(struct queue *q)
+{
+	struct net_rx *rx = q->priv;
+	struct net_tx *tx = q->priv;
+
+	if (q->index == NET_TX) {
+		queue_cancel(q, &tx->ready);
+		return;
+	}
+	queue_cancel(q, &rx->ready);
+	queue_cancel(q, &rx->retry);
+}
+
+static void *net_start_rx(const struct queue *q)
+{
+	struct net_rx *rx = malloc(sizeof(*rx));
+
+	if (!rx)
+		return NULL;
+	rx->ready = (struct queue_op) { .done = net_on_ready };
+	rx->retry = (struct queue_op) { .done = net_on_ready };
+	rx->held = false;
+	rx->chains = 0;
+	rx->at = 0;
+	rx->merge = q->features & BIT_ULL(VIRTIO_NET_F_MRG_RXBUF);
+	return rx;
+}
+
+static void *net_start_tx(const struct queue *q)
+{
+	struct net_tx *tx = malloc(sizeof(*tx));
+
+	if (!tx)
+		return NULL;
+	tx->ready = (struct queue_op) { .done = net_on_ready };
+	tx->offloads = net_hdr_offloads_device(q->features);
+	return tx;
+}
+
+static int net_start(struct queue *q)
+{
+	struct net_port *port = net_of(q)->port;
+	int r = port->ops->negotiated(port, q->features);
+
+	if (r)
+		return r;
+	q->priv = q->index == NET_RX ? net_start_rx(q) : net_start_tx(q);
+	return q->priv ? 0 : -ENOMEM;
+}
+
+static void net_finish(struct queue *q)
+{
+	if (q->index == NET_RX)
+		net_rx_undo(q, q->priv);
+	free(q->priv);
+	q->priv = NULL;
+}
+
+static void net_close(struct device *dev)
+{
+	struct net *net = (struct net *)((char *)dev - offsetof(struct net, dev));
+
+	net->port->ops->close(net->port);
+	free(net);
+}
+
+static const struct ring_dev_limits net_limits = { .segs = NET_PORT_SEGS, .bytes = NET_BYTES };
+
+static const struct device_ops net_ops = {
+	.type = "net",
+	.limits = &net_limits,
+	.start = net_start,
+	.serve = net_serve,
+	.stop = net_stop,
+	.finish = net_finish,
+	.close = net_close,
+};
+
+struct device *net_open(const struct options_device *spec)
+{
+	struct net *net = calloc(1, sizeof(*net));
+
+	if (!net)
+		return NULL;
+	device_init(&net->dev, &net_ops, spec->id);
+	net->port = spec->tap ? net_tap_open(spec) : net_stream_open(spec);
+	if (!net->port) {
+		free(net);
+		return NULL;
+	}
+	net->port->id = net->dev.id;
+	net->port->limit = &net->dev.limit;
+	net->dev.queues = NET_QUEUES;
+	net->dev.queue_num = 1;
+	net->dev.features = net->port->features | BIT_ULL(VIRTIO_NET_F_MRG_RXBUF);
+	return &net->dev;
+}

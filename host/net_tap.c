@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A port on a tap interface.
+ *
+ * The tap carries virtio net headers, so that checksums and segmentation that
+ * one side left to do are left to the other: the kernel's stack does what the
+ * guest did not, and the guest gets no offload that its driver did not accept.
+ * Headers towards the tap were checked before; headers from it come from this
+ * kernel. The receiving worker reads, the transmitting one writes; the kernel
+ * needs no lock for that.
+ */
+#include "net_port.h"
+
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define NET_TAP_DEVICE	"/dev/net/tun"
+
+/* Features that a tap makes possible, in both directions. */
+#define NET_TAP_FEATURES						\
+	(BIT_ULL(VIRTIO_NET_F_CSUM) | BIT_ULL(VIRTIO_NET_F_HOST_TSO4) |	\
+	 BIT_ULL(VIRTIO_NET_F_HOST_TSO6) | BIT_ULL(VIRTIO_NET_F_HOST_ECN) | \
+	 BIT_ULL(VIRTIO_NET_F_GUEST_CSUM) | BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) | \
+	 BIT_ULL(VIRTIO_NET_F_GUEST_TSO6) | BIT_ULL(VIRTIO_NET_F_GUEST_ECN))
+
+/**
+ * struct net_tap - a tap
+ * @port: what it has in common with other ports
+ * @csum: the driver takes packets whose checksum is known to be good
+ * @iov: of the frame being sent
+ * @buf: the frame that was received
+ */
+struct net_tap {
+	struct net_port port;
+	bool csum;
+	struct iovec iov[1 + NET_PORT_SEGS];
+	u8 buf[NET_FRAME_MAX];
+};
+
+static int net_tap_negotiated(struct net_port *p, u64 features)
+{
+	struct net_tap *tap = (struct net_tap *)p;
+	unsigned int offloads = 0;
+
+	tap->csum = features & BIT_ULL(VIRTIO_NET_F_GUEST_CSUM);
+	if (tap->csum) {
+		offloads = TUN_F_CSUM;
+		if (features & BIT_ULL(VIRTIO_NET_F_GUEST_TSO4))
+			offloads |= TUN_F_TSO4;
+		if (features & BIT_ULL(VIRTIO_NET_F_GUEST_TSO6))
+			offloads |= TUN_F_TSO6;
+		if ((offloads & (TUN_F_TSO4 | TUN_F_TSO6)) &&
+		    (features & BIT_ULL(VIRTIO_NET_F_GUEST_ECN)))
+			offloads |= TUN_F_TSO_ECN;
+	}
+	return ioctl(p->fd, TUNSETOFFLOAD, offloads) ? -errno : 0;
+}
+
+static int net_tap_receive(struct net_port *p, struct net_frame *f)
+{
+	struct net_tap *tap = (struct net_tap *)p;
+	struct iovec iov[2] = {
+		{ .iov_base = &f->hdr, .iov_len = sizeof(f->hdr) },
+		{ .iov_base = tap->buf, .iov_len = sizeof(tap->buf) },
+	};
+	ssize_t n;
+
+	do {
+		n = readv(p->fd, iov, 2);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN) {
+		log_peer(p->limit, LOG_WARN, p->id, "tap: %s", strerror(errno));
+		return -ENOTCONN;
+	}
+	if (n < (ssize_t)(sizeof(f->hdr) + NET_ETH_BYTES))
+		return 0;
+	f->data = tap->buf;
+	f->len = (u32)n - (u32)sizeof(f->hdr);
+	if (!tap->csum)
+		f->hdr.flags = 0;
+	return 1;
+}
+
+static int net_tap_send(struct net_port *p, const struct virtio_net_hdr_v1 *hdr,
+			const struct ring_chain *c)
+{
+	struct net_tap *tap = (struct net_tap *)p;
+	unsigned int n;
+	ssize_t r;
+
+	tap->iov[0].iov_base = (void *)hdr;
+	tap->iov[0].iov_len = sizeof(*hdr);
+	n = 1 + net_port_gather(c, tap->iov + 1);
+	do {
+		r = writev(p->fd, tap->iov, (int)n);
+	} while (r < 0 && errno == EINTR);
+	if (r < 0 && errno == EAGAIN)
+		return -EAGAIN;
+	if (r < 0)
+		log_peer(p->limit, LOG_DEBUG, p->id, "tap: frame dropped: %s", strerror(errno));
+	return 0;
+}
+
+static void net_tap_close(struct net_port *p)
+{
+	close(p->fd);
+	free(p);
+}
+
+static const struct net_port_ops net_tap_ops = {
+	.negotiated = net_tap_negotiated,
+	.receive = net_tap_receive,
+	.send = net_tap_send,
+	.close = net_tap_close,
+};
+
+static const char *net_tap_advice(int err)
+{
+	switch (err) {
+	case EPERM:
+	case EACCES:
+		return "create it for this user (ip tuntap add NAME mode tap user USER) or start airlockd with CAP_NET_ADMIN";
+	case EBUSY:
+		return "another program has it open: stop that or choose another tap";
+	case EINVAL:
+		return "it exists but is no tap of a single queue: choose another name";
+	case ENOENT:
+	case ENODEV:
+		return "load the kernel module tun";
+	default:
+		return "check the name";
+	}
+}
+
+/* Attach to the interface. Return: NULL, or the step that failed, with errno. */
+static const char *net_tap_attach(int fd, const char *name)
+{
+	struct ifreq ifr;
+	int hdr = NET_HDR_BYTES, little = 1;
+
+	memset(&ifr, 0, sizeof(ifr));
+	memcpy(ifr.ifr_name, name, strlen(name));
+	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	if (ioctl(fd, TUNSETIFF, &ifr))
+		return "cannot be opened";
+	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr) || ioctl(fd, TUNSETVNETLE, &little) ||
+	    ioctl(fd, TUNSETOFFLOAD, 0))
+		return "cannot carry virtio headers";
+	return NULL;
+}
+
+struct net_port *net_tap_open(const struct options_device *spec)
+{
+	struct net_tap *tap;
+	const char *what;
+	int err;
+
+	if (strlen(spec->tap) >= IFNAMSIZ) {
+		log_error(spec->id, "tap %s: the name is too long: use at most %d characters",
+			  spec->tap, IFNAMSIZ - 1);
+		return NULL;
+	}
+	tap = calloc(1, sizeof(*tap));
+	if (!tap)
+		return NULL;
+	tap->port.ops = &net_tap_ops;
+	tap->port.features = NET_TAP_FEATURES;
+	tap->port.retry_ms = 1000;
+	tap->port.fd = open(NET_TAP_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	what = tap->port.fd < 0 ? "cannot be opened (" NET_TAP_DEVICE ")" :
+				  net_tap_attach(tap->port.fd, spec->tap);
+	if (!what)
+		return &tap->port;
+
+	err = errno;
+	log_error(spec->id, "tap %s %s: %s: %s", spec->tap, what, strerror(err),
+		  net_tap_advice(err));
+	if (tap->port.fd >= 0)
+		close(tap->port.fd);
+	free(tap);
+	return NULL;
+}

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The command line.
+ *
+ * Two forms. --device describes any number of devices, each by a list of
+ * key=value pairs. The other follows the conventions for vhost-user back-end
+ * programs (docs/interop/vhost-user.rst of QEMU, "Backend program
+ * conventions"): one device by single options, and --print-capabilities for
+ * management software. Both fill the same structure; what cannot be said of a
+ * device by its options alone (does the file exist?) is found out when the
+ * device is opened.
+ */
+#include "options.h"
+
+#include <ctype.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OPTIONS_VERSION		"0.1.0"
+
+enum options_long {
+	OPT_DEVICE = 256,
+	OPT_SOCKET,
+	OPT_FD,
+	OPT_FILE,
+	OPT_READONLY,
+	OPT_TAP,
+	OPT_STREAM,
+	OPT_TYPE,
+	OPT_CAPABILITIES,
+	OPT_LEVEL,
+	OPT_HELP,
+	OPT_VERSION,
+};
+
+static const struct option options_long[] = {
+	{ "device", required_argument, NULL, OPT_DEVICE },
+	{ "socket-path", required_argument, NULL, OPT_SOCKET },
+	{ "fd", required_argument, NULL, OPT_FD },
+	{ "blk-file", required_argument, NULL, OPT_FILE },
+	{ "read-only", no_argument, NULL, OPT_READONLY },
+	{ "tap", required_argument, NULL, OPT_TAP },
+	{ "stream", required_argument, NULL, OPT_STREAM },
+	{ "type", required_argument, NULL, OPT_TYPE },
+	{ "print-capabilities", no_argument, NULL, OPT_CAPABILITIES },
+	{ "log-level", required_argument, NULL, OPT_LEVEL },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char options_help[] =
+"Usage: airlockd --device LIST [--device LIST]... [OPTION]...\n"
+"       airlockd --socket-path=PATH --blk-file=FILE [--read-only]\n"
+"       airlockd --socket-path=PATH --tap=NAME | --stream=PATH\n"
+"Serve disks and network cards to virtual machines over vhost-user.\n"
+"\n"
+"  --device type=blk,socket=PATH,path=FILE[,readonly=on][,serial=TEXT]\n"
+"           [,queues=N][,id=NAME]      a disk on a file or block device\n"
+"  --device type=net,socket=PATH,tap=NAME[,id=NAME]\n"
+"                                      a network card on a tap interface\n"
+"  --device type=net,socket=PATH,stream=PATH[,id=NAME]\n"
+"                                      a network card on a Unix stream socket\n"
+"                                      in the framing of QEMU's -netdev stream\n"
+"                                      (passt)\n"
+"  --log-level LEVEL                   error, warn, info or debug\n"
+"  --help, --version\n"
+"\n"
+"As a back-end program for management software, one device:\n"
+"  --socket-path=PATH or --fd=N        listen at PATH, or use an inherited socket\n"
+"  --blk-file=FILE, --read-only        a disk\n"
+"  --tap=NAME, --stream=PATH           a network card\n"
+"  --type=block|net --print-capabilities\n"
+"\n"
+"It stays in the foreground and stops at SIGTERM or SIGINT.\n";
+
+/**
+ * struct options_single - the options of the back-end program form
+ * @dev: the device that they describe
+ * @used: one of them was given
+ * @type: argument of --type, or NULL
+ * @capabilities: --print-capabilities
+ */
+struct options_single {
+	struct options_device dev;
+	bool used;
+	const char *type;
+	bool capabilities;
+};
+
+static int options_bad(const char *what, const char *arg, const char *todo)
+{
+	log_error(NULL, "%s '%s': %s", what, arg, todo);
+	return -EINVAL;
+}
+
+static int options_set(const char **field, const char *what, const char *arg)
+{
+	if (*field)
+		return options_bad(what, arg, "given twice: give it once");
+	if (!*arg)
+		return options_bad(what, arg, "empty: give it a value");
+	*field = arg;
+	return 0;
+}
+
+static int options_number(const char *what, const char *arg, long min, long max, long *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtol(arg, &end, 10);
+	if (errno || end == arg || *end || *value < min || *value > max) {
+		log_error(NULL, "%s '%s': give a number from %ld to %ld", what, arg, min, max);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int options_id(struct options_device *d, const char *arg)
+{
+	const char *c;
+
+	if (d->id[0])
+		return options_bad("id", arg, "given twice: give it once");
+	for (c = arg; isalnum((unsigned char)*c) || *c == '-' || *c == '_' || *c == '.'; c++)
+		;
+	if (c == arg || *c || strlen(arg) >= sizeof(d->id))
+		return options_bad("id", arg, "use 1 to 31 letters, digits, '-', '_' or '.'");
+	strcpy(d->id, arg);
+	return 0;
+}
+
+/* One key=value of --device; @keys has a bit for each key seen. */
+static int options_pair(struct options_device *d, u32 *keys, const char *key, const char *value)
+{
+	static const char *const names[] = {
+		"type", "socket", "path", "serial", "readonly", "queues", "tap", "stream", "id",
+	};
+	unsigned int i;
+	long number;
+
+	for (i = 0; i < ARRAY_SIZE(names) && strcmp(key, names[i]); i++)
+		;
+	if (i == ARRAY_SIZE(names))
+		return options_bad("--device key", key, "not known: see --help");
+	if (*keys & (1u << i))
+		return options_bad("--device key", key, "given twice: give it once");
+	*keys |= 1u << i;
+	switch (i) {
+	case 0:
+		if (!strcmp(value, "blk"))
+			d->type = OPTIONS_BLK;
+		else if (!strcmp(value, "net"))
+			d->type = OPTIONS_NET;
+		else
+			return options_bad("type", value, "not known: use blk or net");
+		return 0;
+	case 1:
+		return options_set(&d->socket, "socket", value);
+	case 2:
+		return options_set(&d->path, "path", value);
+	case 3:
+		if (strlen(value) > OPTIONS_SERIAL_BYTES)
+			return options_bad("serial", value, "use at most 20 characters");
+		return options_set(&d->serial, "serial", value);
+	case 4:
+		if (strcmp(value, "on") && strcmp(value, "off"))
+			return options_bad("readonly", value, "use on or off");
+		d->readonly = !strcmp(value, "on");
+		return 0;
+	case 5:
+		if (options_number("queues", value, 1, OPTIONS_QUEUES_MAX, &number))
+			return -EINVAL;
+		d->queues = (u16)number;
+		return 0;
+	case 6:
+		return options_set(&d->tap, "tap", value);
+	case 7:
+		return options_set(&d->stream, "stream", value);
+	default:
+		return options_id(d, value);
+	}
+}
+
+/* Does the device make sense? @how: the option that describes it. */
+static int options_check(const struct options_device *d, const char *how)
+{
+	bool net = d->type == OPTIONS_NET;
+
+	if (!d->socket && d->fd < 0)
+		return options_bad(how, d->id, "no socket: say where its front-end connects");
+	if (!net && !d->path)
+		return options_bad(how, d->id, "a disk without a file: say which (path=)");
+	if (!net && (d->tap || d->stream))
+		return options_bad(how, d->id, "tap and stream are for type=net only");
+	if (net && (d->path || d->serial || d->readonly || d->queues))
+		return options_bad(how, d->id, "path, serial, readonly and queues are for type=blk only");
+	if (net && !d->tap == !d->stream)
+		return options_bad(how, d->id, "a network card needs either tap= or stream=");
+	return 0;
+}
+
+static int options_push(struct options *o, struct options_device *d)
+{
+	unsigned int i, n = 0;
+
+	if (o->devices == OPTIONS_DEVICES) {
+		log_error(NULL, "too many devices: at most %u in one process", OPTIONS_DEVICES);
+		return -EINVAL;
+	}
+	for (i = 0; i < o->devices; i++)
+		n += o->device[i].type == d->type;
+	if (!d->id[0])
+		snprintf(d->id, sizeof(d->id), "%s%u", d->type == OPTIONS_NET ? "net" : "blk", n);
+	for (i = 0; i < o->devices; i++) {
+		if (!strcmp(o->device[i].id, d->id))
+			return options_bad("id", d->id, "two devices have it: give each its own id=");
+	}
+	if (d->type == OPTIONS_BLK && !d->queues)
+		d->queues = OPTIONS_QUEUES;
+	o->device[o->devices++] = *d;
+	return 0;
+}
+
+/* One --device argument. */
+static int options_list(struct options *o, const char *arg)
+{
+	struct options_device d = { .fd = -1 };
+	char *text, *pair, *next, *value;
+	u32 keys = 0;
+
+	if (o->devices == OPTIONS_DEVICES)
+		return options_push(o, &d);
+	text = strdup(arg);
+	if (!text)
+		return options_bad("--device", arg, "out of memory");
+	o->text[o->devices] = text;
+	for (pair = text; pair; pair = next) {
+		next = strchr(pair, ',');
+		if (next)
+			*next++ = '\0';
+		value = strchr(pair, '=');
+		if (!value)
+			return options_bad("--device", pair, "not of the form key=value");
+		*value++ = '\0';
+		if (options_pair(&d, &keys, pair, value))
+			return -EINVAL;
+	}
+	if (!(keys & 1))
+		return options_bad("--device", arg, "no type: begin with type=blk or type=net");
+	if (options_check(&d, "--device"))
+		return -EINVAL;
+	return options_push(o, &d);
+}
+
+/* The single options make one device. */
+static int options_finish(struct options *o, struct options_single *s)
+{
+	struct options_device *d = &s->dev;
+
+	if (!s->used) {
+		if (o->devices)
+			return 1;
+		log_error(NULL, "no device: give at least one --device, see --help");
+		return -EINVAL;
+	}
+	if (o->devices) {
+		log_error(NULL, "--device and the options for a single device exclude each other: use --device only");
+		return -EINVAL;
+	}
+	d->type = d->path ? OPTIONS_BLK : OPTIONS_NET;
+	if (!d->path && !d->tap && !d->stream) {
+		log_error(NULL, "no device: give --blk-file, --tap or --stream, see --help");
+		return -EINVAL;
+	}
+	if (d->socket && d->fd >= 0) {
+		log_error(NULL, "--socket-path and --fd exclude each other: give one");
+		return -EINVAL;
+	}
+	if (options_check(d, "device"))
+		return -EINVAL;
+	return options_push(o, d) ? -EINVAL : 1;
+}
+
+static int options_capabilities(const char *type)
+{
+	if (type && !strcmp(type, "block")) {
+		puts("{\"type\":\"block\",\"features\":[\"read-only\",\"blk-file\"]}");
+		return 0;
+	}
+	if (type && !strcmp(type, "net")) {
+		puts("{\"type\":\"net\"}");
+		return 0;
+	}
+	return options_bad("--type", type ? type : "", "give --type=block or --type=net");
+}
+
+static int options_one(struct options *o, struct options_single *s, int opt)
+{
+	long number;
+
+	switch (opt) {
+	case OPT_DEVICE:
+		return options_list(o, optarg);
+	case OPT_SOCKET:
+		s->used = true;
+		return options_set(&s->dev.socket, "--socket-path", optarg);
+	case OPT_FD:
+		s->used = true;
+		if (s->dev.fd >= 0)
+			return options_bad("--fd", optarg, "given twice: give it once");
+		if (options_number("--fd", optarg, 3, 1 << 20, &number))
+			return -EINVAL;
+		s->dev.fd = (int)number;
+		return 0;
+	case OPT_FILE:
+		s->used = true;
+		return options_set(&s->dev.path, "--blk-file", optarg);
+	case OPT_READONLY:
+		s->used = true;
+		s->dev.readonly = true;
+		return 0;
+	case OPT_TAP:
+		s->used = true;
+		return options_set(&s->dev.tap, "--tap", optarg);
+	case OPT_STREAM:
+		s->used = true;
+		return options_set(&s->dev.stream, "--stream", optarg);
+	case OPT_TYPE:
+		return options_set(&s->type, "--type", optarg);
+	case OPT_CAPABILITIES:
+		s->capabilities = true;
+		return 0;
+	case OPT_LEVEL:
+		if (log_level_parse(optarg, &o->level))
+			return options_bad("--log-level", optarg, "use error, warn, info or debug");
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+int options_parse(struct options *o, int argc, char **argv)
+{
+	struct options_single s = { .dev.fd = -1 };
+	int opt;
+
+	memset(o, 0, sizeof(*o));
+	o->level = LOG_INFO;
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "", options_long, NULL)) != -1) {
+		switch (opt) {
+		case OPT_HELP:
+			fputs(options_help, stdout);
+			return 0;
+		case OPT_VERSION:
+			puts("airlockd " OPTIONS_VERSION);
+			return 0;
+		case '?':
+			return options_bad("option", argv[optind - 1],
+					   "not known, ambiguous, or its value is missing or too much: see --help");
+		default:
+			if (options_one(o, &s, opt))
+				return -EINVAL;
+		}
+	}
+	if (optind < argc)
+		return options_bad("argument", argv[optind], "not an option: see --help");
+	if (s.capabilities)
+		return options_capabilities(s.type);
+	return options_finish(o, &s);
+}
+
+void options_free(struct options *o)
+{
+	unsigned int i;
+
+	for (i = 0; i < OPTIONS_DEVICES; i++)
+		free(o->text[i]);
+}

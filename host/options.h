@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The command line. */
+#ifndef HOST_OPTIONS_H
+#define HOST_OPTIONS_H
+
+#include "log.h"
+
+#define OPTIONS_DEVICES		64u
+#define OPTIONS_ID_BYTES	32u
+#define OPTIONS_SERIAL_BYTES	20u	/* virtio 1.2, 5.2.6: device ID string */
+#define OPTIONS_QUEUES		16u	/* of a disk, when not said */
+#define OPTIONS_QUEUES_MAX	64u
+
+/* enum options_type - types of devices */
+enum options_type {
+	OPTIONS_BLK,
+	OPTIONS_NET,
+};
+
+/**
+ * struct options_device - one device that the user asked for
+ * @type: its type
+ * @id: its name; unique
+ * @socket: path of the socket to listen on, or NULL
+ * @fd: inherited socket, when @socket is NULL
+ * @path: disk: the image
+ * @serial: disk: up to OPTIONS_SERIAL_BYTES characters, or NULL
+ * @readonly: disk: refuse writes
+ * @queues: disk: most queues
+ * @tap: network: name of a tap interface, or NULL
+ * @stream: network: path of a Unix stream socket to connect to, or NULL
+ *
+ * Strings belong to struct options.
+ */
+struct options_device {
+	enum options_type type;
+	char id[OPTIONS_ID_BYTES];
+	const char *socket;
+	int fd;
+	const char *path;
+	const char *serial;
+	bool readonly;
+	u16 queues;
+	const char *tap;
+	const char *stream;
+};
+
+/**
+ * struct options - the command line, checked
+ * @level: of messages
+ * @device: the devices
+ * @devices: how many, at least 1
+ * @text: memory of the strings
+ */
+struct options {
+	enum log_level level;
+	struct options_device device[OPTIONS_DEVICES];
+	unsigned int devices;
+	char *text[OPTIONS_DEVICES];
+};
+
+/**
+ * options_parse() - read the command line
+ * @o: filled in; to be given to options_free() in any case
+ * @argc: number of arguments
+ * @argv: arguments; must outlive @o
+ *
+ * Says in one line what is wrong when there is something.
+ *
+ * Return: 1 to go on, 0 when all was done (--help and the like), -EINVAL.
+ */
+int options_parse(struct options *o, int argc, char **argv);
+
+/**
+ * options_free() - free the strings
+ * @o: the options
+ */
+void options_free(struct options *o);
+
+#endif /* HOST_OPTIONS_H */
