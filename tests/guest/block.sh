@@ -1,0 +1,217 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What an airlock disk does, seen from a guest in the window machine and from the
+# images on the host.
+set -euo pipefail
+# shellcheck source=tests/machine/machine.sh
+. "$(dirname "$0")/../machine/machine.sh"
+# shellcheck source=tests/lib/tap.sh
+. "$TOP/tests/lib/tap.sh"
+
+readonly MAIN_BYTES=$((256 << 20)) ODD_BYTES=$(((10 << 20) + 512))
+
+# An MBR with two Linux partitions of 8 MiB each, at 1 MiB and at 9 MiB.
+partition_image() {
+	truncate -s 32M "$1"
+	{
+		printf '\x00\x00\x00\x00\x83\x00\x00\x00\x00\x08\x00\x00\x00\x40\x00\x00'
+		printf '\x00\x00\x00\x00\x83\x00\x00\x00\x00\x48\x00\x00\x00\x40\x00\x00'
+	} | dd of="$1" bs=1 seek=446 conv=notrunc status=none
+	printf '\x55\xaa' | dd of="$1" bs=1 seek=510 conv=notrunc status=none
+}
+
+set_up() {
+	truncate -s "$MAIN_BYTES" "$WORK/main.img"
+	truncate -s "$ODD_BYTES" "$WORK/odd.img"
+	head -c 8M /dev/urandom >"$WORK/frozen.img"
+	partition_image "$WORK/parts.img"
+	machine_disk main "$WORK/main.img" airlockd serial=main
+	machine_disk odd "$WORK/odd.img" airlockd serial=odd
+	machine_disk frozen "$WORK/frozen.img" airlockd serial=frozen,readonly=on
+	machine_disk parts "$WORK/parts.img" airlockd serial=parts
+}
+
+boots() {
+	guest 'modprobe -a airlock_blk ext4; for d in main odd frozen parts; do need_disk $d || exit; done'
+}
+
+has_size() {
+	local bytes
+
+	bytes=$(guest "blockdev --getsize64 /dev/\$(disk $1)")
+	[ "$bytes" = "$2" ] || fail "$1 has $bytes bytes instead of $2"
+}
+
+# Everything that is shared is listed, in whole pages, inside the window's BAR.
+audited() {
+	local device purpose address bytes provider sum=0 total='' first last
+
+	guest 'cat /sys/kernel/debug/airlock/regions' | tee "$WORK/regions"
+	read -r first last < <(guest 'for w in /sys/bus/pci/devices/*; do
+			[ "$(cat $w/vendor)$(cat $w/device)" != 0x1af40x1110 ] ||
+				sed -n "3s/ [^ ]*$//p" $w/resource
+		done')
+	while read -r device purpose address bytes provider; do
+		[ -z "$total" ] || fail "something comes after the total"
+		if [ "$device" = total ]; then
+			total=$bytes
+			continue
+		fi
+		[ "$provider" = window ] || fail "$purpose is not in the window"
+		[ $((bytes % 4096)) -eq 0 ] && [ "$bytes" -gt 0 ] || fail "$purpose is no whole pages"
+		[ $((address)) -ge $((first)) ] && [ $((address + bytes - 1)) -le $((last)) ] ||
+			fail "$purpose is outside the window"
+		sum=$((sum + bytes))
+	done <"$WORK/regions"
+	[ "$sum" -gt 0 ] && [ "$sum" = "$total" ] || fail "the sum is $sum, the total $total"
+}
+
+keeps_files() {
+	guest -t 180 'set -e
+		d=/dev/$(disk main)
+		mkfs.ext4 -q $d
+		mkdir -p /mnt
+		mount -t ext4 $d /mnt
+		random_file /mnt/data 64
+		before=$(sum /mnt/data)
+		umount /mnt
+		forget_cache
+		mount -t ext4 $d /mnt
+		after=$(sum /mnt/data)
+		umount /mnt
+		test "$before" = "$after"'
+}
+
+# Written bytes are in the image as soon as a flush was answered.
+flush_reaches_image() {
+	local theirs
+
+	theirs=$(guest 'set -e
+		d=$(disk main)
+		test "$(cat /sys/block/$d/queue/write_cache)" = "write back"
+		flushes=$(awk "{ print \$16 }" /sys/block/$d/stat)
+		random_file /tmp/r 4
+		dd if=/tmp/r of=/dev/$d bs=64k conv=fsync 2>/dev/null
+		test "$(awk "{ print \$16 }" /sys/block/$d/stat)" -gt "$flushes" || die "no flush was sent"
+		sum /tmp/r')
+	[ "$theirs" = "$(head -c 4M "$WORK/main.img" | sha256sum | cut -d ' ' -f 1)" ] ||
+		fail "the image differs from what the guest wrote"
+}
+
+# A write to one partition is where it should be, and nowhere else.
+partitions_apart() {
+	guest 'set -e
+		d=/dev/$(disk parts)
+		test "$(blockdev --getsize64 ${d}p1)" -eq $((8 << 20))
+		test "$(blockdev --getsize64 ${d}p2)" -eq $((8 << 20))
+		random_file /tmp/p 8
+		dd if=/tmp/p of=${d}p2 bs=1M conv=fsync 2>/dev/null
+		forget_cache
+		test "$(sum ${d}p2)" = "$(sum /tmp/p)"'
+	cmp <(head -c 8M /dev/zero) <(tail -c +$((1048577)) "$WORK/parts.img" | head -c 8M) ||
+		fail "a write to the second partition reached the first"
+}
+
+read_only_stays() {
+	local before
+
+	before=$(sha256sum <"$WORK/frozen.img")
+	guest 'set -e
+		d=$(disk frozen)
+		test "$(cat /sys/block/$d/ro)" = 1 || die "it is not marked read-only"
+		! dd if=/dev/zero of=/dev/$d bs=4096 count=1 conv=fsync 2>&1
+		sum /dev/$d' | tee "$WORK/theirs"
+	[ "$before" = "$(sha256sum <"$WORK/frozen.img")" ] || fail "the image was changed"
+	[ "$(tail -n 1 "$WORK/theirs")" = "${before%% *}" ] || fail "it reads wrong"
+}
+
+# Sizes that are neither powers of two nor blocks, at places that are not aligned.
+odd_sizes() {
+	local size
+
+	for size in 512 1024 1536 3584 4096 4608 61952 65536 66048 1049088 4194816; do
+		guest "set -e
+			d=/dev/\$(disk main)
+			dd if=/dev/urandom of=/tmp/o bs=$size count=1 iflag=fullblock 2>/dev/null
+			dd if=/tmp/o of=\$d bs=$size count=1 seek=$((1048576 + 512 * 7)) \
+				oflag=direct,seek_bytes 2>/dev/null
+			dd if=\$d of=/tmp/i bs=$size count=1 skip=$((1048576 + 512 * 7)) \
+				iflag=direct,skip_bytes 2>/dev/null
+			cmp /tmp/o /tmp/i" || fail "$size bytes come back wrong"
+	done
+}
+
+last_sector() {
+	guest 'set -e
+		d=/dev/$(disk odd)
+		last=$(($(blockdev --getsz $d) - 1))
+		dd if=/dev/urandom of=/tmp/s bs=512 count=1 2>/dev/null
+		dd if=/tmp/s of=$d bs=512 seek=$last oflag=direct 2>/dev/null
+		! dd if=/tmp/s of=$d bs=512 seek=$((last + 1)) oflag=direct 2>/dev/null
+		dd if=$d bs=512 skip=$last count=1 iflag=direct 2>/dev/null | cmp - /tmp/s'
+	[ "$(stat -c %s "$WORK/odd.img")" -eq "$ODD_BYTES" ] || fail "the image has another size now"
+}
+
+# direct_io BLOCK BLOCKS
+direct_io() {
+	guest -t 120 "set -e
+		d=/dev/\$(disk main)
+		dd if=/dev/urandom of=/tmp/d bs=$1 count=$2 iflag=fullblock 2>/dev/null
+		dd if=/tmp/d of=\$d bs=$1 oflag=direct 2>/dev/null
+		test \$(dd if=\$d bs=$1 count=$2 iflag=direct 2>/dev/null | sum) = \$(sum /tmp/d)"
+}
+
+# Eight writers, then eight readers, in different places at the same time.
+parallel_io() {
+	guest -t 180 'd=/dev/$(disk main)
+		work() {
+			random_file /tmp/w$1 6 &&
+			dd if=/tmp/w$1 of=$d bs=$2 seek=$(($1 * 16 << 20)) oflag=direct,seek_bytes 2>/dev/null &&
+			dd if=$d bs=6M count=1 skip=$(($1 * 16 << 20)) iflag=direct,skip_bytes,fullblock \
+				2>/dev/null | sum >/tmp/s$1 && test $(cat /tmp/s$1) = $(sum /tmp/w$1) &&
+				echo good >/run/work$1
+			rm -f /tmp/w$1
+		}
+		for i in 0 1 2 3 4 5 6 7; do
+			size=$((1 << (12 + i)))
+			work $i $size &
+		done
+		wait
+		cat /run/work[0-7]
+		test "$(cat /run/work[0-7] | wc -l)" -eq 8'
+}
+
+# More dirty pages than the shared memory holds: writers wait, nothing fails.
+back_pressure() {
+	guest -t 180 'set -e
+		d=/dev/$(disk main)
+		random_file /tmp/b 96
+		dd if=/tmp/b of=$d bs=1M conv=fsync 2>/dev/null
+		echo 3 >/proc/sys/vm/drop_caches
+		test $(dd if=$d bs=1M count=96 2>/dev/null | sum) = $(sum /tmp/b)
+		rm /tmp/b'
+}
+
+need_machine
+machine_new "${MACHINE:-window}" 32
+set_up
+machine_boot
+TAP_ALSO=machine_complaints
+tap_test "the drivers find their disks" boots
+tap_test "a disk has the size of its image" has_size main "$MAIN_BYTES"
+tap_test "a disk of an odd size has that size" has_size odd "$ODD_BYTES"
+tap_test "the audit lists what is shared, all of it in the window" audited
+tap_test "ext4 keeps its data over unmount and mount" keeps_files
+tap_test "what was flushed is in the image" flush_reaches_image
+tap_test "partitions are found and do not touch each other" partitions_apart
+tap_test "a read-only disk reads and is not changed" read_only_stays
+tap_test "I/O of odd sizes at odd places" odd_sizes
+tap_test "the last sector is the last" last_sector
+tap_test "direct I/O in blocks of 4 KiB" direct_io 4096 1024
+tap_test "direct I/O in blocks of 64 KiB" direct_io 65536 256
+tap_test "direct I/O in blocks of 8 MiB" direct_io 8388608 4
+tap_test "eight processes at once" parallel_io
+tap_test "more dirty pages than bounce memory" back_pressure
+tap_test "the guest powers off" machine_off
+tap_done

@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the drivers refuse, and that they say why: module parameters out of range, a
+# machine without a window.
+set -euo pipefail
+# shellcheck source=tests/machine/machine.sh
+. "$(dirname "$0")/../machine/machine.sh"
+# shellcheck source=tests/lib/tap.sh
+. "$TOP/tests/lib/tap.sh"
+
+# said REGEX - the guest's kernel must have said it since the last test
+said() {
+	machine_log_has "$1" || {
+		machine_log_since
+		fail "the log does not have: $1"
+	}
+}
+
+# refuses MODULE PARAMETER REGEX
+refuses() {
+	guest "! modprobe $1 $2 || die 'it was accepted'
+		! grep -q '^$1 ' /proc/modules"
+	said "$3"
+}
+
+# A value at each end of what is allowed is accepted.
+accepts() {
+	guest "modprobe $1 $2 && rmmod $1"
+}
+
+no_window() {
+	guest 'modprobe -a airlock_blk airlock_net; ! disk main && ! grep -l 52:54 /sys/class/net/*/address'
+	said 'refused: no window.*memory-backend-memfd.*ivshmem-plain'
+	guest 'rmmod airlock_blk && rmmod airlock_net && rmmod airlock'
+}
+
+need_machine
+machine_new window 0
+truncate -s 16M "$WORK/main.img"
+machine_disk main "$WORK/main.img" airlockd serial=main
+net_new
+net_tap tap0 192.0.2.1/24
+machine_nic nic 52:54:00:a1:0c:01 tap=tap0
+machine_boot
+TAP_ALSO=machine_complaints
+tap_test "an unknown provider is refused" refuses airlock provider=magic \
+	'provider=magic is not one of auto, window, decrypt, dma'
+tap_test "blk: a depth of 0 is refused" refuses airlock_blk depth=0 'depth=0: must be 1 to 512'
+tap_test "blk: a depth of 513 is refused" refuses airlock_blk depth=513 'depth=513: must be 1 to 512'
+tap_test "blk: a depth of 512 is accepted" accepts airlock_blk depth=512
+tap_test "blk: a pool of 255 KiB is refused" refuses airlock_blk pool_kib=255 \
+	'pool_kib=255: must be 256 to 2048'
+tap_test "blk: a pool of 258 KiB is refused" refuses airlock_blk pool_kib=258 \
+	'pool_kib=258: .*multiple of 4'
+tap_test "without a window nothing is shared, and it is said why" no_window
+tap_test "the guest powers off" machine_off
+tap_done

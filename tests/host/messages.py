@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0
+"""messages.py SOCKET PID: lies in vhost-user messages cost the session, not the daemon."""
+
+import os
+import struct
+import sys
+import tempfile
+
+from frontend import *  # pylint: disable=wildcard-import,unused-wildcard-import
+
+PATH, PID = sys.argv[1], int(sys.argv[2])
+
+
+def fds():
+    return len(os.listdir("/proc/%d/fd" % PID))
+
+
+def threads():
+    return len(os.listdir("/proc/%d/task" % PID))
+
+
+def served():
+    """A new session is served; with that the one before has ended."""
+    fe = Frontend(PATH)
+    assert fe.ask64(GET_FEATURES) & VERSION_1
+    fe.close()
+
+
+def lie(name, *steps):
+    """Each step is (request, payload, fds, flags); the session must end, and only it."""
+    @check(name)
+    def _():
+        fe = Frontend(PATH)
+        try:
+            for request, payload, files, flags in steps:
+                fe.send(request, payload, files, flags)
+            assert fe.is_closed()
+        except Closed:
+            pass
+        fe.close()
+        served()
+
+
+def one(request, payload=b"", files=(), flags=1):
+    return (request, payload, files, flags)
+
+
+served()
+FDS = fds()
+NULL = os.open("/dev/null", os.O_RDWR)
+MEM = Memory(1 << 20)
+STATE = struct.pack("=II", 0, 64)
+
+lie("a payload that is too short", one(SET_FEATURES, b"1234"))
+lie("a payload that is too long", one(SET_FEATURES, bytes(12)))
+
+
+@check("a payload of 4 GiB")
+def _():
+    fe = Frontend(PATH)
+    fe.raw(struct.pack("=III", SET_MEM_TABLE, 1, 0xffffffff))
+    assert fe.is_closed()
+    fe.close()
+    served()
+
+
+lie("an unknown request", one(99))
+lie("request 0", one(0))
+lie("a request that was not offered", one(SET_LOG_BASE, bytes(16)))
+lie("a message of version 2", one(GET_FEATURES, flags=2))
+lie("a message with the reply flag", one(GET_FEATURES, flags=5))
+lie("a message with an unknown flag", one(GET_FEATURES, flags=0x11))
+lie("stray file descriptors", one(GET_FEATURES, b"", [NULL]))
+lie("more file descriptors than there can be regions",
+    one(SET_MEM_TABLE, table(region(size=4096)), [NULL] * 9))
+lie("a hundred file descriptors", one(SET_MEM_TABLE, table(region(size=4096)), [NULL] * 100))
+lie("features that were not offered", one(SET_FEATURES, struct.pack("=Q", 1 << 63)))
+lie("protocol features that were not offered",
+    one(SET_PROTOCOL_FEATURES, struct.pack("=Q", 1 << 63)))
+lie("a queue that is not there", one(SET_VRING_NUM, struct.pack("=II", 200, 64)))
+lie("a queue of size 0", one(SET_VRING_NUM, struct.pack("=II", 0, 0)))
+lie("a queue of size 3", one(SET_VRING_NUM, struct.pack("=II", 0, 3)))
+lie("a queue of size 65536", one(SET_VRING_NUM, struct.pack("=II", 0, 65536)))
+lie("a ring index of 17 bits", one(SET_VRING_BASE, struct.pack("=II", 0, 65536)))
+lie("a kick without its file descriptor", one(SET_VRING_KICK, struct.pack("=Q", 0)))
+lie("a kick with a file descriptor that was denied",
+    one(SET_VRING_KICK, struct.pack("=Q", 0x100), [NULL]))
+lie("a call for a queue that is not there",
+    one(SET_VRING_CALL, struct.pack("=Q", 0xff), [NULL]))
+lie("enabling with 2", one(SET_VRING_ENABLE, struct.pack("=II", 0, 2)))
+lie("a request channel without its file descriptor", one(SET_BACKEND_REQ_FD))
+lie("configuration beyond its space",
+    one(GET_CONFIG, struct.pack("=III", 250, 7, 0) + bytes(7)))
+lie("configuration whose length overflows",
+    one(GET_CONFIG, struct.pack("=III", 0xffffffff, 8, 0) + bytes(8)))
+lie("a table of no regions", one(SET_MEM_TABLE, table(region(size=4096), count=0), [MEM.fd]))
+lie("a table of nine regions", one(SET_MEM_TABLE, table(region(size=4096), count=9), [MEM.fd]))
+lie("a region without its file", one(SET_MEM_TABLE, table(region(size=4096))))
+lie("a region of size 0", one(SET_MEM_TABLE, table(region(size=0)), [MEM.fd]))
+lie("a region larger than its file", one(SET_MEM_TABLE, table(region(size=2 << 20)), [MEM.fd]))
+lie("a region beyond the end of its file",
+    one(SET_MEM_TABLE, table(region(size=1 << 20, offset=4096)), [MEM.fd]))
+lie("a region whose offset overflows",
+    one(SET_MEM_TABLE, table(region(size=4096, offset=(1 << 64) - 4096)), [MEM.fd]))
+lie("a region whose end overflows",
+    one(SET_MEM_TABLE, table(region(guest=(1 << 64) - 4096, size=8192)), [MEM.fd]))
+lie("regions that overlap in guest memory",
+    one(SET_MEM_TABLE, table(region(size=8192),
+                             region(guest=GUEST + 4096, size=4096, user=USER + 65536)),
+        [MEM.fd, MEM.fd]))
+lie("regions that overlap in the front-end",
+    one(SET_MEM_TABLE, table(region(size=8192), region(guest=GUEST + 65536, size=4096)),
+        [MEM.fd, MEM.fd]))
+lie("a region in a file that cannot be mapped",
+    one(SET_MEM_TABLE, table(region(size=4096)), [NULL]))
+
+with tempfile.NamedTemporaryFile() as f:
+    f.truncate(1 << 20)
+    READONLY = os.open(f.name, os.O_RDONLY)
+lie("a region in a file that may only be read",
+    one(SET_MEM_TABLE, table(region(size=4096)), [READONLY]))
+
+
+@check("a message that ends in the middle")
+def _():
+    fe = Frontend(PATH)
+    fe.raw(struct.pack("=III", SET_FEATURES, 1, 8) + b"1234")
+    fe.close()
+    served()
+
+
+@check("a message that comes byte by byte is understood")
+def _():
+    fe = Frontend(PATH)
+    data = struct.pack("=IIIQ", SET_FEATURES, 1, 8, VERSION_1 | PROTOCOL)
+    for byte in data:
+        fe.raw(bytes([byte]))
+    assert fe.ask64(GET_QUEUE_NUM) >= 1
+    fe.close()
+
+
+@check("two messages in one piece are both answered")
+def _():
+    fe = Frontend(PATH)
+    data = struct.pack("=III", GET_FEATURES, 1, 0)
+    fe.raw(data + data)
+    fe.reply(GET_FEATURES)
+    fe.reply(GET_FEATURES)
+    fe.close()
+
+
+@check("a front-end that does not read its answers is let go")
+def _():
+    fe = Frontend(PATH)
+    data = struct.pack("=III", GET_FEATURES, 1, 0) * 1000
+    try:
+        for _ in range(1000):
+            fe.raw(data)
+    except Closed:
+        pass
+    else:
+        raise AssertionError("a million answers were kept")
+    fe.close()
+    served()
+
+
+@check("a ring in no region costs the queue only")
+def _():
+    with Session(PATH) as s:
+        q = Queue(s.fe, s.mem, 0)
+        q.start()
+        q.address(base=0x1234000)
+        os.eventfd_write(q.kick, 1)
+        assert s.fe.ask64(GET_FEATURES) & VERSION_1
+        assert q.stop() == 0
+        q.close()
+
+
+@check("kick before address, messages in odd orders: the session lives")
+def _():
+    with Session(PATH) as s:
+        q = Queue(s.fe, s.mem, 0)
+        s.fe.send(SET_VRING_KICK, struct.pack("=Q", 0), [q.kick])
+        s.fe.send(SET_VRING_ENABLE, struct.pack("=II", 0, 1))
+        os.eventfd_write(q.kick, 1)
+        for _ in range(50):
+            q.address()
+            s.fe.send(SET_VRING_NUM, STATE)
+            s.fe.send(RESET_OWNER)
+        assert q.stop() == 0
+        q.close()
+
+
+@check("a table that is sent again and again while a queue runs")
+def _():
+    with Session(PATH) as s:
+        s.queue()
+        for _ in range(50):
+            assert s.fe.acked(SET_MEM_TABLE, table(region(size=s.mem.size)), [s.mem.fd]) == 0
+
+
+@check("a kick that is no event, and a call that nobody can be called by")
+def _():
+    full = os.eventfd(0xfffffffe)
+    with Session(PATH) as s:
+        for kick in (NULL, READONLY, s.mem.fd, full):
+            q = Queue(s.fe, s.mem, 0)
+            q.start()
+            s.fe.send(SET_VRING_CALL, struct.pack("=Q", 0), [full])
+            s.fe.send(SET_VRING_KICK, struct.pack("=Q", 0), [kick])
+            q.stop()
+            q.close()
+    os.close(full)
+    served()
+
+
+@check("a thousand connections leave nothing behind")
+def _():
+    for i in range(1000):
+        fe = Frontend(PATH)
+        if i % 2:
+            fe.raw(b"\x01\x00")
+        fe.close()
+    served()
+
+
+@check("no file descriptor and no thread is left behind")
+def _():
+    served()
+    # The session of served() itself may not have ended yet: ask a second time.
+    served()
+    now = fds()
+    assert now <= FDS, "%d, were %d" % (now, FDS)
+    assert threads() <= 2, "%d threads" % threads()
+
+
+finish()

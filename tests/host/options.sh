@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+#	options.sh BUILD_DIR
+#
+# A command line that cannot be is refused with one line that says what to do;
+# one that asks for information gets it.
+set -euo pipefail
+# shellcheck source=tests/host/rig.bash
+. "$(dirname "$0")/rig.bash"
+
+work_dir options
+truncate -s 1M "$WORK/disk"
+S=$WORK/sock
+D=$WORK/disk
+
+refused "no device is refused" "no device: .*--device" --log-level=info
+refused "an unknown option is refused" "option '--nonsense': .*--help" --nonsense
+refused "an argument that is no option is refused" "argument 'word': .*--help" word
+refused "an unknown log level is refused" "--log-level 'loud': use error" --log-level=loud
+refused "a device without a type is refused" ".*no type" --device "socket=$S,path=$D"
+refused "an unknown type is refused" "type 'tape': .*blk or net" --device "type=tape,socket=$S"
+refused "an unknown key is refused" "--device key 'speed': not known" \
+	--device "type=blk,socket=$S,path=$D,speed=fast"
+refused "a key given twice is refused" "--device key 'path': given twice" \
+	--device "type=blk,socket=$S,path=$D,path=$D"
+refused "a key without a value is refused" ".*not of the form key=value" \
+	--device "type=blk,socket=$S,path"
+refused "an empty path is refused" "path '': empty" --device "type=blk,socket=$S,path="
+refused "a device without a socket is refused" ".*no socket" --device "type=blk,path=$D"
+refused "a disk without a file is refused" ".*disk without a file" --device "type=blk,socket=$S"
+refused "a disk with a tap is refused" ".*type=net only" \
+	--device "type=blk,socket=$S,path=$D,tap=tap0"
+refused "a network card without a port is refused" ".*tap= or stream=" --device "type=net,socket=$S"
+refused "a network card with two ports is refused" ".*tap= or stream=" \
+	--device "type=net,socket=$S,tap=a,stream=b"
+refused "a serial number that is too long is refused" "serial .*at most 20" \
+	--device "type=blk,socket=$S,path=$D,serial=123456789012345678901"
+refused "readonly other than on or off is refused" "readonly 'maybe'" \
+	--device "type=blk,socket=$S,path=$D,readonly=maybe"
+refused "a number of queues out of range is refused" "queues '65': .*from 1 to 64" \
+	--device "type=blk,socket=$S,path=$D,queues=65"
+refused "an id with a space is refused" "id 'a b': use" --device "type=blk,socket=$S,path=$D,id=a b"
+refused "two devices with one id are refused" "id 'x': two devices" \
+	--device "type=blk,socket=$S,path=$D,id=x" --device "type=blk,socket=$S.2,path=$D,id=x"
+refused "both forms of a device at once are refused" ".*exclude each other" \
+	--device "type=blk,socket=$S,path=$D" --blk-file="$D"
+refused "a socket path and a descriptor at once are refused" ".*exclude each other" \
+	--socket-path="$S" --fd=7 --blk-file="$D"
+refused "a descriptor that is no socket is refused" ".*not a Unix stream socket" \
+	--fd=9 --blk-file="$D"
+refused "capabilities of an unknown type are refused" "--type 'tape'" --type=tape --print-capabilities
+
+[ "$("$DAEMON" --type=block --print-capabilities)" = \
+	'{"type":"block","features":["read-only","blk-file"]}' ] && r=0 || r=1
+result $r "the capabilities of a disk are printed"
+[ "$("$DAEMON" --type=net --print-capabilities)" = '{"type":"net"}' ] && r=0 || r=1
+result $r "the capabilities of a network card are printed"
+"$DAEMON" --help | grep -q '^Usage: airlockd' && r=0 || r=1
+result $r "help is printed"
+"$DAEMON" --version | grep -Eq '^airlockd [0-9]' && r=0 || r=1
+result $r "the version is printed"
+finish

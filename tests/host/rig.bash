@@ -1,0 +1,119 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the tests of airlockd share. Sourced with the build directory as $1.
+#
+# Theory
+#   Each test is one call that ends in exactly one line of TAP. The daemon under test
+#   is the one built with address and undefined-behaviour sanitizers: a report of
+#   theirs is a failure like any other, since it changes the exit status and what
+#   is on stderr.
+
+# shellcheck source=tests/lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
+[ $# -ge 1 ] || die "usage: $(basename "$0") BUILD_DIR"
+BUILD=$1
+DAEMON=$BUILD/asan/airlockd
+[ -x "$DAEMON" ] || die "$DAEMON is missing: make tests"
+RIG=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1
+TESTS=0 FAILS=0
+
+# result STATUS NAME - one line of TAP
+result() {
+	TESTS=$((TESTS + 1))
+	if [ "$1" -eq 0 ]; then
+		printf 'ok %d - %s\n' "$TESTS" "$2"
+	else
+		FAILS=$((FAILS + 1))
+		printf 'not ok %d - %s\n' "$TESTS" "$2"
+	fi
+}
+
+# skip NAME WHY
+skip() {
+	TESTS=$((TESTS + 1))
+	printf 'ok %d - %s # SKIP %s\n' "$TESTS" "$1" "$2"
+}
+
+# finish - the plan, and the status
+finish() {
+	printf '1..%d\n' "$TESTS"
+	[ "$FAILS" -eq 0 ]
+}
+
+# note FILE - show a file as TAP comments
+note() {
+	sed 's/^/# /' "$1"
+}
+
+# refused NAME PATTERN ARGUMENT... - airlockd exits 1 with one line that matches,
+# and leaves no socket in WORK
+refused() {
+	local name=$1 pattern=$2 status=0 good=0 before after
+
+	shift 2
+	before=$(find "$WORK" -type s | sort)
+	timeout 20 "$DAEMON" "$@" >"$WORK/out" 2>"$WORK/err" </dev/null || status=$?
+	after=$(find "$WORK" -type s | sort)
+	[ "$status" -eq 1 ] || good=1
+	[ "$(wc -l <"$WORK/err")" -eq 1 ] || good=1
+	grep -Eq "^airlockd: $pattern" "$WORK/err" || good=1
+	[ ! -s "$WORK/out" ] || good=1
+	[ "$before" = "$after" ] || good=1
+	result "$good" "$name"
+	if [ "$good" -ne 0 ]; then
+		printf '# status %d, wanted /%s/\n' "$status" "$pattern"
+		note "$WORK/err"
+	fi
+}
+
+# serving COUNT LOG - have so many devices said that they wait?
+serving() {
+	[ "$(grep -c 'waiting for a front-end' "$2")" -ge "$1" ]
+}
+
+# start_daemon COUNT ARGUMENT... - start it and wait until COUNT devices are
+# served; sets PID, its log is WORK/log
+start_daemon() {
+	local count=$1
+
+	shift
+	: >"$WORK/log"
+	"$DAEMON" "$@" 2>"$WORK/log" </dev/null &
+	PID=$!
+	on_exit stop_pid "$PID"
+	if ! wait_for 20 serving "$count" "$WORK/log"; then
+		last_lines "$WORK/log"
+		die "airlockd does not start"
+	fi
+}
+
+# end_daemon - SIGTERM; returns its status
+end_daemon() {
+	local status=0
+
+	kill -TERM "$PID"
+	wait_for 20 gone "$PID" || kill -KILL "$PID"
+	wait "$PID" || status=$?
+	return "$status"
+}
+
+# frontend PROGRAM [WORD]... - serve a disk of 8 MiB, run a test program of Python
+# against it, and stop; its TAP is the script's, and the daemon has to end well
+frontend() {
+	local status=0 program=$1
+
+	shift
+	command -v python3 >/dev/null || die "python3 is missing: install it"
+	work_dir "${program%.py}"
+	truncate -s 8M "$WORK/disk"
+	start_daemon 1 --device "type=blk,socket=$WORK/sock,path=$WORK/disk,serial=airlock-test" "$@"
+	PYTHONDONTWRITEBYTECODE=1 python3 "$RIG/$program" "$WORK/sock" "$PID" "$WORK/disk" || status=1
+	if ! end_daemon; then
+		printf '# airlockd did not end well\n'
+		status=1
+	fi
+	[ "$status" -eq 0 ] || note "$WORK/log"
+	return "$status"
+}

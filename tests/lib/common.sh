@@ -1,0 +1,103 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: GPL-2.0
+#
+# What every script here needs: one way to say things, one way to die, one way
+# to wait, one way to clean up. Sourced, never run.
+#
+# Theory
+#   - Progress and errors go to stderr; stdout belongs to the result (TAP, or
+#     the demo's summary).
+#   - Waiting is always for a condition, with a deadline: wait_for. No script
+#     sleeps and hopes.
+#   - Whoever starts something gives on_exit what undoes it, in the same breath. The
+#     undoing runs last-in first-out when the script ends, however it ends.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/airlock
+export BUILD=${BUILD:-$TOP/build}
+
+# say WORD... - progress
+say() {
+	printf '%s\n' "$*" >&2
+}
+
+# die WORD... - an error that ends the script
+die() {
+	printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+	exit 1
+}
+
+# need_root WHAT-FOR
+need_root() {
+	[ "$(id -u)" -eq 0 ] || die "$1 needs root: run it as root (sudo)"
+}
+
+UNDO=()
+
+# on_exit COMMAND WORD... - run it when the script ends; last in, first out
+on_exit() {
+	UNDO+=("$(printf '%q ' "$@")")
+}
+
+undo_all() {
+	local i
+
+	trap '' INT TERM
+	for ((i = ${#UNDO[@]} - 1; i >= 0; i--)); do
+		eval "${UNDO[i]}" || true
+	done
+	UNDO=()
+}
+
+trap undo_all EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# wait_for SECONDS COMMAND WORD... - until it succeeds; 1 when it never did
+wait_for() {
+	local end=$((SECONDS + $1 + 1))
+
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# gone PID - has the process ended? (A zombie that nobody waited for has.)
+gone() {
+	local state
+
+	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || return 0
+	[ -z "$state" ] || [ "$state" = Z ] || [ "$state" = X ]
+}
+
+# stop_pid PID [SECONDS] - ask, wait, then insist; 1 when it had to be killed
+stop_pid() {
+	local pid=$1 status=0
+
+	kill -TERM "$pid" 2>/dev/null || true
+	if ! wait_for "${2:-10}" gone "$pid"; then
+		kill -KILL "$pid" 2>/dev/null || true
+		status=1
+	fi
+	wait "$pid" 2>/dev/null || true
+	return "$status"
+}
+
+# work_dir NAME - make a directory that is removed at the end; sets WORK
+work_dir() {
+	WORK=$(mktemp -d "${TMPDIR:-/tmp}/airlock-$1.XXXXXX")
+	if [ -n "${AIRLOCK_KEEP:-}" ]; then
+		say "# keeping $WORK"
+	else
+		on_exit rm -rf "$WORK"
+	fi
+}
+
+# last_lines FILE [LINES] - the end of a log, to stderr
+last_lines() {
+	[ -f "$1" ] || return 0
+	printf -- '---- last lines of %s\n' "$(basename "$1")" >&2
+	tail -n "${2:-25}" "$1" | tr -d '\r' | sed 's/^/    /' >&2
+}

@@ -1,0 +1,103 @@
+# shellcheck shell=bash disable=SC2178
+# SPDX-License-Identifier: GPL-2.0
+#
+# The back-ends of a test machine: airlockd processes, and passt beside them.
+# Sourced after network.sh.
+#
+# Theory
+#   A back-end has a name and any number of devices, each with a socket in
+#   WORK/NAME.d. Devices are collected with backend_device; backend_start starts the
+#   process and returns when all its sockets are there. Its log is WORK/NAME.log.
+#   It runs as root, because taps want that, or, after backend_unprivileged, as nobody.
+
+AIRLOCKD=${AIRLOCKD:-$BUILD/airlockd}
+declare -A BACKEND_SOCKETS=() BACKEND_PID=() BACKEND_NOBODY=()
+BACKENDS=()
+
+# backend_device NAME ID SPEC - one more --device for that back-end; sets SOCKET
+backend_device() {
+	local -n devices=backend_devices_$1
+
+	if ! [[ -v BACKEND_SOCKETS[$1] ]]; then
+		BACKENDS+=("$1")
+		devices=()
+		mkdir "$WORK/$1.d"
+	fi
+	SOCKET=$WORK/$1.d/$2.sock
+	BACKEND_SOCKETS[$1]+=" $SOCKET"
+	devices+=(--device "$3,socket=$SOCKET,id=$2")
+}
+
+# backend_unprivileged NAME - let it run as nobody; to be said after backend_device
+backend_unprivileged() {
+	BACKEND_NOBODY[$1]=yes
+	chmod 711 "$WORK"
+	chown nobody:nogroup "$WORK/$1.d"
+}
+
+AS_NOBODY=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+
+# backend_passt NAME SOCKET - Debian's passt as nobody, in the test network; its
+# guest gets the address of the namespace's first interface with a default route
+backend_passt() {
+	ip netns exec "$NET" "${AS_NOBODY[@]}" passt --foreground --ipv4-only --socket "$2" \
+		--tcp-ports none --udp-ports none >"$WORK/$1.log" 2>&1 </dev/null &
+	BACKEND_PID[$1]=$!
+	on_exit stop_pid "$!"
+	wait_for 20 test -S "$2" || {
+		last_lines "$WORK/$1.log"
+		die "passt did not start"
+	}
+}
+
+backend_up_or_gone() {
+	local socket
+
+	gone "${BACKEND_PID[$1]}" && return
+	for socket in ${BACKEND_SOCKETS[$1]}; do
+		[ -S "$socket" ] || return
+	done
+}
+
+# backend_start NAME
+backend_start() {
+	local -n devices=backend_devices_$1
+	local run=()
+
+	[ -x "$AIRLOCKD" ] || die "$AIRLOCKD is missing: build it with make"
+	[ -z "$NET" ] || run=(ip netns exec "$NET")
+	! [[ -v BACKEND_NOBODY[$1] ]] || run+=("${AS_NOBODY[@]}")
+	"${run[@]}" "$AIRLOCKD" "${devices[@]}" >>"$WORK/$1.log" 2>&1 </dev/null &
+	BACKEND_PID[$1]=$!
+	on_exit stop_pid "${BACKEND_PID[$1]}"
+	if ! wait_for 20 backend_up_or_gone "$1" || gone "${BACKEND_PID[$1]}"; then
+		last_lines "$WORK/$1.log"
+		die "airlockd ($1) did not start"
+	fi
+}
+
+# backend_alive NAME
+backend_alive() {
+	! gone "${BACKEND_PID[$1]}"
+}
+
+# backend_kill NAME - at once, whatever it is doing
+backend_kill() {
+	kill -KILL "${BACKEND_PID[$1]}"
+	wait_for 10 gone "${BACKEND_PID[$1]}"
+}
+
+# backend_stop NAME - as a user does; 1 when it does not end
+backend_stop() {
+	kill -TERM "${BACKEND_PID[$1]}" && wait_for 10 gone "${BACKEND_PID[$1]}"
+}
+
+# backend_complaints - what sanitizers said in any log; nothing is good
+backend_complaints() {
+	local name
+
+	for name in "${BACKENDS[@]}"; do
+		grep -aE 'Sanitizer|runtime error:|DATA RACE|Segmentation fault' \
+			"$WORK/$name.log" || true
+	done
+}

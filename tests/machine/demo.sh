@@ -1,0 +1,203 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+#	demo.sh		(environment: BUILD, MACHINE=window)
+#
+# Shows the claim: a guest does its I/O through airlock, and the host sees none of
+# its memory but the window.
+#
+# Theory
+#   A guest with one airlock disk and one airlock NIC writes, reads back, pings, and
+#   moves data over TCP both ways, while a process in it holds a secret in anonymous
+#   memory and tmpfs. The secret's token is made here and goes into the guest with its
+#   root file system. The host side then looks for it in everything that the back-end
+#   has mapped, has open, or could have been handed by the VMM: once in the midst of
+#   disk I/O, once after all I/O, both with the guest up and the secret in use.
+#   tests/guest/negative.sh shows that the same search finds it where it can be seen.
+#
+#   Each value of the summary is "not reached" until its step was done, so a demo
+#   that ends early says how far it came.
+#
+# Output: progress on standard error; a summary, "key: value", on standard output.
+# Exit: 0 only when every line of the summary holds.
+set -euo pipefail
+# shellcheck source=tests/machine/machine.sh
+. "$(dirname "$0")/machine.sh"
+
+readonly MAC=52:54:00:a1:0c:01 HOST=192.0.2.1 GUEST=192.0.2.2
+readonly CANARY_MIB=32 DISK_MIB=64 NET_MIB=16
+
+RESULT=failed
+SHARED='not reached' REGION='not reached' DISK='not reached' NETWORK='not reached'
+CANARY='not reached' LOG='not reached'
+SEARCHED=0
+
+# summary - the end of the script, however it ends
+summary() {
+	[ "$RESULT" = ok ] || machine_logs
+	cat <<-END
+		machine: $M_KIND, kernel ${KVER:-not reached}, $("$M_QEMU" --version | head -n 1)
+		guest memory: $((M_MEMORY_MIB << 20)) bytes
+		shared with host: $SHARED
+		region of the drivers: $REGION
+		disk checksum: $DISK
+		network checksum: $NETWORK
+		searched on the host: $SEARCHED bytes
+		canary in shared memory: $CANARY
+		guest log: $LOG
+		seconds: $SECONDS
+		demo: $RESULT
+	END
+}
+
+# failed WHAT - the demo ends here
+failed() {
+	say "demo: failed: $1"
+	exit 1
+}
+
+# in_guest SCRIPT - quiet, unless it fails
+in_guest() {
+	local output
+
+	output=$(guest -t 120 "set -e; $1") || {
+		printf '%s\n' "$output" | sed 's/^/    guest: /' >&2
+		return 1
+	}
+}
+
+prepare() {
+	truncate -s 256M "$WORK/disk.img"
+	head -c 32 /dev/urandom >"$WORK/token"
+	head -c "${NET_MIB}M" /dev/urandom >"$WORK/down"
+	net_new
+	net_tap tap0 "$HOST/24"
+	machine_disk disk0 "$WORK/disk.img" airlockd serial=demo
+	machine_nic nic0 "$MAC" tap=tap0
+}
+
+load() {
+	in_guest "modprobe -a airlock_blk airlock_net ext4
+		need_disk demo
+		up $MAC $GUEST/24"
+}
+
+# Starts writing and returns; the sum is made of what was meant, not of what is there.
+disk_write() {
+	in_guest "disk=/dev/\$(need_disk demo)
+		mkfs.ext4 -q \$disk
+		mkdir -p /mnt
+		mount -t ext4 \$disk /mnt
+		{
+			dd if=/dev/urandom bs=1M count=$DISK_MIB | tee /mnt/data | sha256sum >/run/sum
+			sync
+			mv /run/sum /run/written
+		} >/dev/null 2>&1 &"
+}
+
+disk_check() {
+	in_guest "wait_for 900 test -e /run/written
+		forget_cache
+		test \$(stat -c %s /mnt/data) -eq $((DISK_MIB << 20))
+		sha256sum </mnt/data >/run/read
+		cmp /run/written /run/read
+		umount /mnt"
+}
+
+ping_host() {
+	in_guest "ping -c 3 -W 5 $HOST"
+}
+
+# Both ways: what one side sent and what the other got, each summed where it was.
+tcp_up() {
+	local sent
+
+	net_serve up 5001 sh -c "nc -l -d $HOST 5001 | sha256sum"
+	sent=$(guest -t 120 "random_file /tmp/up $NET_MIB; sha256sum </tmp/up
+		nc $HOST 5001 </tmp/up; rm /tmp/up") && wait_for 20 gone "$SERVER" &&
+		[ "$sent" = "$(cat "$WORK/up.out")" ]
+}
+
+tcp_down() {
+	local got
+
+	net_serve down 5002 sh -c "exec nc -l -N $HOST 5002 <'$WORK/down'"
+	got=$(guest -t 120 "mkfifo /run/silence; nc $HOST 5002 <>/run/silence | sha256sum") &&
+		[ "$got" = "$(sha256sum <"$WORK/down")" ]
+}
+
+# search NAME - look for the token now; the worse result stays in CANARY
+search() {
+	local status=0 pid=${BACKEND_PID[airlockd]}
+
+	"$BUILD/guest/search" --mapped "$pid" --held "$pid" --shared "$M_PID" \
+		<"$WORK/token" >"$WORK/search.$1" || status=$?
+	SEARCHED=$((SEARCHED + $(search_says "$1" searched)))
+	case $status in
+	0) [ "$CANARY" != 'not reached' ] || CANARY='not found' ;;
+	1) CANARY="FOUND $(search_says "$1" hits) times" ;;
+	*) CANARY='not all could be searched' ;;
+	esac
+	[ "$status" -eq 0 ] || last_lines "$WORK/search.$1" 40
+	return "$status"
+}
+
+# search_says NAME KEY
+search_says() {
+	sed -n "s/^$2: //p" "$WORK/search.$1"
+}
+
+# What the VMM could hand over, measured by the search; what the drivers say they use.
+measure() {
+	local bytes total=$((M_MEMORY_MIB << 20))
+
+	bytes=$(search_says after shared)
+	SHARED="$bytes bytes ($(awk -v a="$bytes" -v b="$total" \
+		'BEGIN { printf "%.2f", 100 * a / b }') %)"
+	REGION=$(guest 'sed -n "s/^total - - \([0-9]*\) -/\1 bytes/p" \
+		/sys/kernel/debug/airlock/regions')
+	[ "$bytes" -gt 0 ] && [ "$bytes" -lt "$total" ] && [ -n "$REGION" ]
+}
+
+check_log() {
+	LOG='has warnings'
+	machine_log_flush && [ -z "$(machine_splats)" ] && LOG=clean
+}
+
+SECONDS=0
+need_root "the demo (it makes a network namespace and a tap)"
+machine_new "${MACHINE:-window}"
+on_exit summary
+say "demo: preparing a disk, a network and a secret"
+prepare
+say "demo: booting the $M_KIND machine"
+machine_boot "$WORK/token"
+say "demo: loading the drivers"
+load || failed "the drivers do not give a disk and a network interface"
+say "demo: holding $CANARY_MIB MiB of canary in anonymous memory, and as many in tmpfs"
+in_guest "canary_start $CANARY_MIB" || failed "the canary did not start"
+say "demo: making an ext4 file system, writing $DISK_MIB MiB to it"
+disk_write || failed "the disk does not hold a file system"
+say "demo: searching all that the back-end sees, during I/O"
+search during || failed "the canary: $CANARY"
+say "demo: reading back, comparing checksums"
+DISK=differs
+disk_check || failed "what was read is not what was written"
+DISK=ok
+say "demo: pinging the host side"
+NETWORK='no answer'
+ping_host || failed "the host side does not answer"
+say "demo: moving $NET_MIB MiB over TCP to the host side"
+NETWORK=differs
+tcp_up || failed "what arrived at the host is not what was sent"
+say "demo: moving $NET_MIB MiB over TCP to the guest"
+tcp_down || failed "what arrived at the guest is not what was sent"
+NETWORK=ok
+say "demo: searching all that the back-end sees, after I/O"
+search after || failed "the canary: $CANARY"
+measure || failed "the shared memory is not what it should be"
+in_guest canary_end || failed "the canary's own memory was damaged"
+check_log || failed "the guest's kernel complained"
+say "demo: powering off"
+machine_off || failed "the guest does not power off"
+RESULT=ok

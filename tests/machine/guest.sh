@@ -1,0 +1,107 @@
+# shellcheck shell=dash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Words for scripts that run in the guest; init puts them before each command. The
+# shell is busybox's.
+#
+# Theory
+#   Devices are found by what the machine gave them, a serial number or a MAC
+#   address, not by the order of probing. Waiting is for a condition, with an end.
+
+# die WORD... - end the command
+die() {
+	echo "$*"
+	exit 1
+}
+
+# wait_for TENTHS COMMAND WORD... - until it succeeds; 1 when it never did
+wait_for() {
+	tenths=$1
+	shift
+	until "$@"; do
+		[ "$tenths" -gt 0 ] || return 1
+		tenths=$((tenths - 1))
+		usleep 100000
+	done
+}
+
+# negated COMMAND WORD...
+negated() {
+	! "$@"
+}
+
+# disk SERIAL - the name of that disk: airblk0
+disk() {
+	grep -lx "$1" /sys/block/*/serial 2>/dev/null | head -n 1 | cut -d / -f 4 | grep .
+}
+
+# nic MAC - the name of that interface
+nic() {
+	grep -lx "$1" /sys/class/net/*/address 2>/dev/null | head -n 1 | cut -d / -f 5 | grep .
+}
+
+# pci_of PATH - PCI address of the function that a device in sysfs belongs to
+pci_of() {
+	readlink -f "$1" | grep -o '/0000:[0-9a-f:.]*' | tail -n 1 | tr -d /
+}
+
+# need_disk SERIAL, need_nic MAC - wait for it, print its name
+need_disk() {
+	wait_for 100 disk "$1" >/dev/null || die "no disk with serial $1"
+	disk "$1"
+}
+
+need_nic() {
+	wait_for 100 nic "$1" >/dev/null || die "no interface with address $1"
+	nic "$1"
+}
+
+# up MAC ADDRESS/BITS [MTU] - configure an interface
+up() {
+	nic=$(need_nic "$1") || die "$nic"
+	ip address flush dev "$nic"
+	ip link set "$nic" mtu "${3:-1500}"
+	ip address add "$2" dev "$nic"
+	ip link set "$nic" up
+}
+
+# connected PORT - is there a TCP connection to that port?
+connected() {
+	awk -v port="$(printf ':%04X$' "$1")" \
+		'$3 ~ port && $4 == "01" { found = 1 } END { exit !found }' /proc/net/tcp
+}
+
+# random_file FILE MIB
+random_file() {
+	dd if=/dev/urandom of="$1" bs=1M count="$2" 2>/dev/null
+}
+
+# sum [FILE] - its SHA-256, or that of the standard input
+sum() {
+	sha256sum "${1:--}" | cut -d ' ' -f 1
+}
+
+forget_cache() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+}
+
+# canary_start MIB - hold the secret /token; returns when it is in memory
+canary_start() {
+	canary /token /tmp/canary /run/canary "$1" >/run/canary.log 2>&1 &
+	echo $! >/run/canary.pid
+	wait_for 300 grep -qs alive /run/canary || {
+		cat /run/canary.log
+		return 1
+	}
+}
+
+# canary_end - stop; 1 when the memory is not what it was
+canary_end() {
+	kill "$(cat /run/canary.pid)"
+	wait_for 300 negated grep -qs alive /run/canary
+	grep -q intact /run/canary || {
+		cat /run/canary
+		return 1
+	}
+}

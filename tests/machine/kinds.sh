@@ -1,0 +1,39 @@
+# shellcheck shell=bash disable=SC2034,SC2054
+# SPDX-License-Identifier: GPL-2.0
+#
+# The kinds of test machine. Sourced by machine.sh.
+#
+# Theory
+#   A kind says which QEMU, which processor, and above all what the host side
+#   may see of the guest's memory. All else about a machine is the same for
+#   all kinds. To add one, write machine_kind_NAME; it sets M_QEMU and adds to M_ARGS.
+#
+#   window	main memory is QEMU's own and cannot be handed to a back-end; a window
+#		of M_WINDOW_MIB is shared (0: there is none)
+#   plain	all memory is shared with the back-end, as vhost-user usually wants it
+
+M_MEMORY_MIB=1024
+
+# QEMU 7.2 without KVM dies of a null pointer when a vhost-user NIC starts with MSI-X
+# vectors: it sets up a route for KVM that was never made. With none it uses the
+# interrupt line.
+machine_kind_tcg() {
+	M_QEMU=${QEMU:-qemu-system-x86_64}
+	M_NIC_OPTIONS=vectors=0
+	M_ARGS+=(-accel tcg,thread=multi -cpu max -M q35,memory-backend=ram)
+}
+
+machine_kind_window() {
+	machine_kind_tcg
+	M_ARGS+=(-object "memory-backend-ram,id=ram,size=${M_MEMORY_MIB}M")
+	[ "$M_WINDOW_MIB" -gt 0 ] || return 0
+	M_ARGS+=(
+		-object "memory-backend-memfd,id=window,size=${M_WINDOW_MIB}M,share=on"
+		-device ivshmem-plain,memdev=window,master=on
+	)
+}
+
+machine_kind_plain() {
+	machine_kind_tcg
+	M_ARGS+=(-object "memory-backend-memfd,id=ram,size=${M_MEMORY_MIB}M,share=on")
+}

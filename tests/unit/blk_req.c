@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The checks of ring/blk_req.h, row by row: cases 29, 30, 57 and 60 of ATTACKS.md
+ * as far as they can be judged from a header, two lengths and a configuration.
+ */
+#include "../../ring/blk_req.h"
+#include "rig.h"
+
+#define RO	BIT_ULL(VIRTIO_BLK_F_RO)
+#define FLUSH	BIT_ULL(VIRTIO_BLK_F_FLUSH)
+#define OK	VIRTIO_BLK_S_OK
+#define IOERR	VIRTIO_BLK_S_IOERR
+#define UNSUPP	VIRTIO_BLK_S_UNSUPP
+
+static struct virtio_blk_outhdr wire(u32 type, u64 sector)
+{
+	return (struct virtio_blk_outhdr) {
+		.type = (__force __virtio32)cpu_to_le32(type),
+		.ioprio = (__force __virtio32)cpu_to_le32(0xdeadbeef),
+		.sector = (__force __virtio64)cpu_to_le64(sector),
+	};
+}
+
+/* A request on a disk of 1000 sectors with 512-byte blocks unless it says otherwise. */
+struct row {
+	u32 type;
+	u64 sector;
+	u32 out_len, in_len;
+	struct blk_disk disk;
+	int ret;
+	struct blk_req req;
+};
+
+#define DISK	{ 1000, 512, FLUSH }
+#define DISK_RO	{ 1000, 512, FLUSH | RO }
+#define DISK_4K	{ 1000, 4096, FLUSH }
+#define DISK_MAX { BLK_SECTORS_MAX, 512, FLUSH }
+#define NOTHING	{ .op = BLK_OP_READ }
+
+static void check_rows(const struct row *row, size_t rows)
+{
+	size_t i;
+
+	for (i = 0; i < rows; i++) {
+		const struct row *r = &row[i];
+		const struct virtio_blk_outhdr raw = wire(r->type, r->sector);
+		struct blk_req req;
+		int ret;
+
+		memset(&req, 0xa5, sizeof(req));
+		ret = blk_req_check(&raw, r->out_len, r->in_len, &r->disk, &req);
+		if (ret != r->ret)
+			print_error("row %zu: %d, not %d\n", i, ret, r->ret);
+		assert_int_equal(ret, r->ret);
+		if (ret != OK)
+			continue;
+		assert_int_equal(req.op, r->req.op);
+		assert_int_equal(req.offset, r->req.offset);
+		assert_int_equal(req.bytes, r->req.bytes);
+	}
+}
+
+#define CHECK_ROWS(rows)	check_rows(rows, ARRAY_SIZE(rows))
+
+static void honest_requests_pass(void **state)
+{
+	static const struct row rows[] = {
+		{ VIRTIO_BLK_T_IN, 0, 16, 513, DISK, OK, { BLK_OP_READ, 0, 512 } },
+		{ VIRTIO_BLK_T_IN, 999, 16, 513, DISK, OK, { BLK_OP_READ, 999 * 512, 512 } },
+		{ VIRTIO_BLK_T_IN, 0, 16, 512001, DISK, OK, { BLK_OP_READ, 0, 512000 } },
+		{ VIRTIO_BLK_T_OUT, 3, 16 + 4096, 1, DISK, OK, { BLK_OP_WRITE, 1536, 4096 } },
+		{ VIRTIO_BLK_T_OUT, 0, 16 + 512000, 1, DISK, OK, { BLK_OP_WRITE, 0, 512000 } },
+		{ VIRTIO_BLK_T_IN, 8, 16, 4097, DISK_4K, OK, { BLK_OP_READ, 4096, 4096 } },
+		{ VIRTIO_BLK_T_IN, 1, 16, 513, DISK_RO, OK, { BLK_OP_READ, 512, 512 } },
+		{ VIRTIO_BLK_T_FLUSH, 0, 16, 1, DISK, OK, { BLK_OP_FLUSH, 0, 0 } },
+		{ VIRTIO_BLK_T_GET_ID, 0, 16, 21, DISK, OK, { BLK_OP_GET_ID, 0, 20 } },
+		{ VIRTIO_BLK_T_GET_ID, 7, 16, 5, DISK, OK, { BLK_OP_GET_ID, 0, 4 } },
+		{ VIRTIO_BLK_T_IN, BLK_SECTORS_MAX - 1, 16, 513, DISK_MAX, OK,
+		  { BLK_OP_READ, (BLK_SECTORS_MAX - 1) * 512, 512 } },
+	};
+
+	(void)state;
+	CHECK_ROWS(rows);
+}
+
+static void case57_no_room_for_header_or_status(void **state)
+{
+	static const struct row rows[] = {
+		{ VIRTIO_BLK_T_IN, 0, 0, 0, DISK, -EINVAL, NOTHING },
+		{ VIRTIO_BLK_T_IN, 0, 15, 513, DISK, -EINVAL, NOTHING },
+		{ VIRTIO_BLK_T_IN, 0, 0, 513, DISK, -EINVAL, NOTHING },
+		{ VIRTIO_BLK_T_OUT, 0, 16 + 512, 0, DISK, -EINVAL, NOTHING },
+		{ VIRTIO_BLK_T_FLUSH, 0, 16, 0, DISK, -EINVAL, NOTHING },
+		{ VIRTIO_BLK_T_FLUSH, 0, 15, 1, DISK, -EINVAL, NOTHING },
+		{ 0xffffffffu, 0, 16, 0, DISK, -EINVAL, NOTHING },
+		{ 0xffffffffu, 0, 15, 1, DISK, -EINVAL, NOTHING },
+	};
+
+	(void)state;
+	CHECK_ROWS(rows);
+}
+
+static void case60_outside_the_capacity(void **state)
+{
+	static const u32 types[] = { VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT };
+	static const struct {
+		u64 sector;
+		u32 bytes;
+	} bad[] = {
+		{ 1000, 512 }, { 999, 1024 }, { 0, 512512 }, { 1001, 512 }, { 1, 512000 },
+		{ 0x00800000000003e7ull, 512 }, { 0x0080000000000000ull, 512 },
+		{ 0x8000000000000000ull, 512 }, { 0xffffffffffffffffull, 512 },
+		{ 0xffffffffffffffffull, 1024 }, { 0xfffffffffffffff8ull, 4096 },
+		{ 0xffffffffff800001ull, 0xfffffe00u }, { 0, 0xfffffe00u },
+	};
+	size_t i, t;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		for (t = 0; t < ARRAY_SIZE(types); t++) {
+			const bool out = types[t] == VIRTIO_BLK_T_OUT;
+			const struct row r = {
+				types[t], bad[i].sector, 16 + (out ? bad[i].bytes : 0),
+				1 + (out ? 0 : bad[i].bytes), DISK, IOERR, NOTHING,
+			};
+
+			check_rows(&r, 1);
+		}
+	}
+}
+
+static void case60_the_largest_disk_does_not_overflow(void **state)
+{
+	static const struct row rows[] = {
+		{ VIRTIO_BLK_T_IN, BLK_SECTORS_MAX, 16, 513, DISK_MAX, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_IN, BLK_SECTORS_MAX - 1, 16, 1025, DISK_MAX, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_IN, BLK_SECTORS_MAX - 1, 16, 0xfffffe01u, DISK_MAX, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_IN, 0x0080000000000000ull, 16, 513, DISK_MAX, IOERR, NOTHING },
+	};
+
+	(void)state;
+	CHECK_ROWS(rows);
+}
+
+static void case60_parts_of_blocks(void **state)
+{
+	static const struct row rows[] = {
+		{ VIRTIO_BLK_T_IN, 0, 16, 512, DISK, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_IN, 0, 16, 514, DISK, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_IN, 0, 16, 1, DISK, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_OUT, 0, 16, 1, DISK, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_OUT, 0, 17, 1, DISK, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_OUT, 0, 16 + 511, 1, DISK, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_IN, 0, 16, 0xffffffffu, DISK_MAX, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_IN, 0, 16, 513, DISK_4K, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_IN, 1, 16, 4097, DISK_4K, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_IN, 4, 16, 4097, DISK_4K, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_OUT, 7, 16 + 4096, 1, DISK_4K, IOERR, NOTHING },
+	};
+
+	(void)state;
+	CHECK_ROWS(rows);
+}
+
+static void case60_read_only(void **state)
+{
+	static const struct row rows[] = {
+		{ VIRTIO_BLK_T_OUT, 0, 16 + 512, 1, DISK_RO, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_OUT, 999, 16 + 512, 1, DISK_RO, IOERR, NOTHING },
+	};
+
+	(void)state;
+	CHECK_ROWS(rows);
+}
+
+static void case60_data_the_wrong_way(void **state)
+{
+	static const struct row rows[] = {
+		{ VIRTIO_BLK_T_IN, 0, 16 + 512, 513, DISK, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_OUT, 0, 16 + 512, 513, DISK, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_GET_ID, 0, 16, 1, DISK, IOERR, NOTHING },
+	};
+
+	(void)state;
+	CHECK_ROWS(rows);
+}
+
+static void case60_unknown_types(void **state)
+{
+	static const u32 types[] = {
+		2, 3, 5, 6, 7, 9, 10, 12, 14, 99, 0x80000000u, 0x80000001u, 0xffffffffu, 0x01000000u,
+		VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES,
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		const struct row r = { types[i], 0, 16 + 512, 513, DISK, UNSUPP, NOTHING };
+
+		check_rows(&r, 1);
+	}
+}
+
+static void flush_needs_the_feature(void **state)
+{
+	static const struct row rows[] = {
+		{ VIRTIO_BLK_T_FLUSH, 0, 16, 1, { 1000, 512, 0 }, UNSUPP, NOTHING },
+		{ VIRTIO_BLK_T_FLUSH, 0, 16, 1, DISK_RO, OK, { BLK_OP_FLUSH, 0, 0 } },
+	};
+
+	(void)state;
+	CHECK_ROWS(rows);
+}
+
+static void random_requests_stay_inside(void **state)
+{
+	u64 random = rig_seed(0x14057b7e);
+	u32 i, passed = 0;
+
+	(void)state;
+	for (i = 0; i < 300000; i++) {
+		const struct blk_disk disk = {
+			.sectors = rig_below(&random, 3) ? rig_below(&random, 5000) :
+				   rig_random(&random) & (BLK_SECTORS_MAX >> rig_below(&random, 50)),
+			.block = 512u << rig_below(&random, 4),
+			.features = rig_below(&random, 2) ? RO : 0,
+		};
+		const u32 type = rig_below(&random, 2);
+		const u64 sector = rig_below(&random, 3) ? rig_below(&random, 6000) & ~7u :
+							   rig_random(&random);
+		const u32 bytes = rig_below(&random, 3) ? 512 * rig_below(&random, 300) :
+							  (u32)rig_random(&random);
+		const struct virtio_blk_outhdr raw = wire(type, sector);
+		struct blk_req req;
+
+		if (bytes > U32_MAX - 16)
+			continue;
+		if (blk_req_check(&raw, type ? 16 + bytes : 16, type ? 1 : 1 + bytes, &disk,
+				  &req) != OK)
+			continue;
+		passed++;
+		assert_int_equal(req.op, type ? BLK_OP_WRITE : BLK_OP_READ);
+		assert_false(type && disk.features & RO);
+		assert_true(req.bytes && req.bytes == bytes);
+		assert_int_equal(req.offset % disk.block, 0);
+		assert_int_equal(req.bytes % disk.block, 0);
+		assert_int_equal(req.offset >> 9, sector);
+		assert_true(req.offset <= disk.sectors * 512 &&
+			    req.bytes <= disk.sectors * 512 - req.offset);
+	}
+	assert_true(passed > 1000);
+}
+
+/* ---- configuration ----------------------------------------------------- */
+
+#define HAS(name)	BIT_ULL(VIRTIO_BLK_F_##name)
+#define HAS_ALL		(HAS(BLK_SIZE) | HAS(SIZE_MAX) | HAS(SEG_MAX) | HAS(MQ))
+
+static struct virtio_blk_config config(u64 capacity, u32 block, u32 size_max, u32 seg_max,
+				       u16 queues)
+{
+	struct virtio_blk_config raw;
+
+	/* What is not named must not be looked at. */
+	memset(&raw, 0xff, sizeof(raw));
+	raw.capacity = (__force __virtio64)cpu_to_le64(capacity);
+	raw.blk_size = (__force __virtio32)cpu_to_le32(block);
+	raw.size_max = (__force __virtio32)cpu_to_le32(size_max);
+	raw.seg_max = (__force __virtio32)cpu_to_le32(seg_max);
+	raw.num_queues = (__force __virtio16)cpu_to_le16(queues);
+	return raw;
+}
+
+static void honest_limits_pass(void **state)
+{
+	const struct virtio_blk_config raw = config(204800, 4096, 65536, 126, 4);
+	struct blk_limits l;
+	const char *what = NULL;
+
+	(void)state;
+	assert_int_equal(blk_limits_check(&raw, HAS_ALL, 4096, &l, &what), 0);
+	assert_int_equal(l.sectors, 204800);
+	assert_int_equal(l.block, 4096);
+	assert_int_equal(l.size_max, 65536);
+	assert_int_equal(l.seg_max, 126);
+	assert_int_equal(l.queues, 4);
+}
+
+static void fields_without_their_feature_are_not_looked_at(void **state)
+{
+	const struct virtio_blk_config raw = config(77, 3, 1, 0, 0);
+	struct blk_limits l;
+	const char *what = NULL;
+
+	(void)state;
+	assert_int_equal(blk_limits_check(&raw, 0, 4096, &l, &what), 0);
+	assert_int_equal(l.sectors, 77);
+	assert_int_equal(l.block, 512);
+	assert_int_equal(l.size_max, U32_MAX);
+	assert_true(l.seg_max >= 1);
+	assert_int_equal(l.queues, 1);
+}
+
+static void case29_capacity(void **state)
+{
+	static const u64 good[] = { 0, 1, 0xffffffffull, 0x100000000ull, BLK_SECTORS_MAX };
+	static const u64 bad[] = {
+		BLK_SECTORS_MAX + 1, 0x0080000000000000ull, 0x7fffffffffffffffull,
+		0x8000000000000000ull, 0xffffffffffffffffull,
+	};
+	struct blk_limits l;
+	size_t i;
+
+	(void)state;
+	assert_true(BLK_SECTORS_MAX << 9 <= (u64)INT64_MAX);
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		const struct virtio_blk_config raw = config(good[i], 512, 4096, 1, 1);
+		const char *what = NULL;
+
+		assert_int_equal(blk_limits_check(&raw, HAS_ALL, 4096, &l, &what), 0);
+		assert_int_equal(l.sectors, good[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		const struct virtio_blk_config raw = config(bad[i], 512, 4096, 1, 1);
+		const char *what = NULL;
+
+		assert_int_equal(blk_limits_check(&raw, HAS_ALL, 4096, &l, &what), -EINVAL);
+		assert_string_equal(what, "capacity");
+	}
+}
+
+static void case30_block_size(void **state)
+{
+	static const u32 bad[] = {
+		0, 1, 256, 511, 513, 1000, 1536, 4095, 4097, 8192, 0x10000, 0x80000000u, 0xffffffffu,
+	};
+	struct blk_limits l;
+	size_t i;
+	u32 block;
+
+	(void)state;
+	for (block = 512; block <= 4096; block *= 2) {
+		const struct virtio_blk_config raw = config(800, block, 4096, 1, 1);
+		const char *what = NULL;
+
+		assert_int_equal(blk_limits_check(&raw, HAS_ALL, 4096, &l, &what), 0);
+		assert_int_equal(l.block, block);
+	}
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		const struct virtio_blk_config raw = config(800, bad[i], 4096, 1, 1);
+		const char *what = NULL;
+
+		assert_int_equal(blk_limits_check(&raw, HAS_ALL, 4096, &l, &what), -EINVAL);
+		assert_string_equal(what, "blk_size");
+	}
+	block = 65536;
+	{
+		const struct virtio_blk_config raw = config(800, block, 4096, 1, 1);
+		const char *what = NULL;
+
+		assert_int_equal(blk_limits_check(&raw, HAS_ALL, 65536, &l, &what), 0);
+		assert_int_equal(l.block, 65536);
+	}
+}
+
+static void case30_capacity_is_whole_blocks(void **state)
+{
+	struct blk_limits l;
+	u64 sectors;
+
+	(void)state;
+	for (sectors = 0; sectors < 40; sectors++) {
+		const struct virtio_blk_config raw = config(sectors, 4096, 4096, 1, 1);
+		const char *what = NULL;
+
+		assert_int_equal(blk_limits_check(&raw, HAS_ALL, 4096, &l, &what), 0);
+		assert_int_equal(l.sectors, sectors / 8 * 8);
+	}
+}
+
+static void case30_segment_limits(void **state)
+{
+	static const u32 bad[] = { 0, 1, 512, 4095 };
+	static const u32 good[] = { 4096, 4097, 65536, 0xffffffffu };
+	static const u32 segs[] = { 0, 1, 2, 126, 0xffffffffu };
+	struct blk_limits l;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		const struct virtio_blk_config raw = config(800, 512, bad[i], 1, 1);
+		const char *what = NULL;
+
+		assert_int_equal(blk_limits_check(&raw, HAS_ALL, 4096, &l, &what), -EINVAL);
+		assert_string_equal(what, "size_max");
+	}
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		const struct virtio_blk_config raw = config(800, 512, good[i], 1, 1);
+		const char *what = NULL;
+
+		assert_int_equal(blk_limits_check(&raw, HAS_ALL, 4096, &l, &what), 0);
+		assert_int_equal(l.size_max, good[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(segs); i++) {
+		const struct virtio_blk_config raw = config(800, 512, 4096, segs[i], 1);
+		const char *what = NULL;
+
+		assert_int_equal(blk_limits_check(&raw, HAS_ALL, 4096, &l, &what), 0);
+		assert_int_equal(l.seg_max, segs[i] ? segs[i] : 1);
+	}
+}
+
+static void case30_number_of_queues(void **state)
+{
+	static const u16 queues[] = { 0, 1, 2, 64, 0x8000, 0xffff };
+	struct blk_limits l;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(queues); i++) {
+		const struct virtio_blk_config raw = config(800, 512, 4096, 1, queues[i]);
+		const char *what = NULL;
+
+		assert_int_equal(blk_limits_check(&raw, HAS_ALL, 4096, &l, &what), 0);
+		assert_int_equal(l.queues, queues[i] ? queues[i] : 1);
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		RIG_TEST("honest requests pass", honest_requests_pass),
+		RIG_TEST("case 57: no room for header or status",
+			 case57_no_room_for_header_or_status),
+		RIG_TEST("case 60: outside the capacity", case60_outside_the_capacity),
+		RIG_TEST("case 60: the largest disk does not overflow",
+			 case60_the_largest_disk_does_not_overflow),
+		RIG_TEST("case 60: parts of blocks", case60_parts_of_blocks),
+		RIG_TEST("case 60: read-only", case60_read_only),
+		RIG_TEST("case 60: data the wrong way", case60_data_the_wrong_way),
+		RIG_TEST("case 60: unknown types", case60_unknown_types),
+		RIG_TEST("flush needs the feature", flush_needs_the_feature),
+		RIG_TEST("random requests stay inside", random_requests_stay_inside),
+		RIG_TEST("honest limits pass", honest_limits_pass),
+		RIG_TEST("fields without their feature are not looked at",
+			 fields_without_their_feature_are_not_looked_at),
+		RIG_TEST("case 29: capacity", case29_capacity),
+		RIG_TEST("case 30: block size", case30_block_size),
+		RIG_TEST("case 30: capacity is whole blocks", case30_capacity_is_whole_blocks),
+		RIG_TEST("case 30: segment limits", case30_segment_limits),
+		RIG_TEST("case 30: number of queues", case30_number_of_queues),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
