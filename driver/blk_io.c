@@ -66,7 +66,11 @@ struct blk_io {
 	struct extent run[BLK_SEGS_MAX];
 };
 
-/* Size of struct blk_io, for the tag set. */
+/**
+ * blk_io_pdu_bytes() - driver's part of each request, for the tag set
+ *
+ * Return: bytes.
+ */
 size_t blk_io_pdu_bytes(void)
 {
 	return sizeof(struct blk_io);
@@ -533,7 +537,7 @@ static enum blk_eh_timer_return blk_io_timeout(struct request *rq)
 	first = stuck && ring_drv_fault(&lane->q->ring) == RING_OK;
 	lane->stats.timeouts += stuck;
 	if (first)
-		ring_drv_break(&lane->q->ring, RING_CALLER);
+		ring_drv_break(&lane->q->ring, RING_STALLED);
 	spin_unlock_irqrestore(&lane->q->lock, flags);
 	if (!stuck)
 		return blk_mq_request_completed(rq) ? BLK_EH_DONE : BLK_EH_RESET_TIMER;

@@ -101,13 +101,45 @@ static int net_tx_reclaim(struct net_tx *tx)
 	return ret < 0 ? ret : (int)frames;
 }
 
-/* Stop the stack's queue. Return: as net_tx_arm(). */
-static bool net_tx_wait(struct net_tx *tx)
+/* Stop the stack's queue until there is room. */
+static void net_tx_wait(struct net_tx *tx)
 {
 	tx->full = true;
 	netif_tx_stop_queue(net_tx_stack_queue(tx));
 	net_tx_count(tx, NET_TX_STOPS, 1);
-	return net_tx_arm(tx);
+}
+
+/**
+ * struct net_tx_after - what is to be done when the lock has been dropped
+ * @kick: tell the device
+ * @work: schedule NAPI: what a call would have told is there already
+ */
+struct net_tx_after {
+	bool kick;
+	bool work;
+};
+
+/* Show the device all that was staged, and have a call on order for it. */
+static struct net_tx_after net_tx_publish(struct net_tx *tx)
+{
+	struct net_tx_after after = {
+		.kick = ring_drv_publish(&tx->q->ring),
+	};
+
+	if (!tx->armed && ring_drv_in_flight(&tx->q->ring))
+		after.work = net_tx_arm(tx);
+	if (after.kick)
+		net_tx_count(tx, NET_TX_KICKS, 1);
+	return after;
+}
+
+/* Without the lock. */
+static void net_tx_follow_up(struct net_tx *tx, struct net_tx_after after)
+{
+	if (after.kick)
+		airlock_queue_kick(tx->q);
+	if (unlikely(after.work))
+		napi_schedule(&tx->napi);
 }
 
 /* ---- one frame ------------------------------------------------------------------ */
@@ -187,8 +219,8 @@ static int net_tx_compose(const struct sk_buff *skb, struct virtio_net_hdr_v1 *h
 /* Take memory for a frame. Return: number of extents, or -ENOSPC. */
 static int net_tx_reserve(struct net_tx *tx, u32 bytes, struct fifo_extent *ext, u32 *token)
 {
+	struct net_tx_after after = {};
 	unsigned long flags;
-	bool work = false, kick = false;
 	int ret;
 
 	spin_lock_irqsave(&tx->q->lock, flags);
@@ -198,18 +230,15 @@ static int net_tx_reserve(struct net_tx *tx, u32 bytes, struct fifo_extent *ext,
 		if (ring_drv_num_free(&tx->q->ring) >= NET_TX_DESCS)
 			ret = fifo_alloc(&tx->fifo, bytes, ext, token);
 		if (unlikely(ret == -ENOSPC)) {
-			kick = ring_drv_publish(&tx->q->ring);
-			work = net_tx_wait(tx);
+			net_tx_wait(tx);
+			after = net_tx_publish(tx);
 		}
 	}
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 
 	if (unlikely(ret == -EIO))
 		airlock_queue_fault(tx->q);
-	if (unlikely(kick))
-		airlock_queue_kick(tx->q);
-	if (unlikely(work))
-		napi_schedule(&tx->napi);
+	net_tx_follow_up(tx, after);
 	return ret;
 }
 
@@ -222,8 +251,9 @@ static int net_tx_submit(struct net_tx *tx, const struct fifo_extent *ext, int e
 		{ .bus = ext[1].bus, .len = ext[1].len },
 	};
 	const struct ring_buf buf = { .seg = seg, .out = extents };
-	bool publish, work = false, kick = false;
+	struct net_tx_after after = {};
 	unsigned long flags;
+	bool publish;
 	int id;
 
 	spin_lock_irqsave(&tx->q->lock, flags);
@@ -243,38 +273,29 @@ static int net_tx_submit(struct net_tx *tx, const struct fifo_extent *ext, int e
 	publish = __netdev_tx_sent_queue(net_tx_stack_queue(tx), bytes, netdev_xmit_more());
 	if (!net_tx_has_room(tx, NET_TX_BYTES_MAX, NET_TX_DESCS)) {
 		publish = true;
-		work = net_tx_wait(tx);
+		net_tx_wait(tx);
 	}
-	if (publish) {
-		kick = ring_drv_publish(&tx->q->ring);
-		if (!tx->armed)
-			work = net_tx_arm(tx);
-	}
-	if (kick)
-		net_tx_count(tx, NET_TX_KICKS, 1);
+	if (publish)
+		after = net_tx_publish(tx);
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 
-	if (kick)
-		airlock_queue_kick(tx->q);
-	if (unlikely(work))
-		napi_schedule(&tx->napi);
+	net_tx_follow_up(tx, after);
 	return 0;
 }
 
 /* A frame that cannot be sent; what was staged before it must not wait for it. */
 static netdev_tx_t net_tx_drop(struct net_tx *tx, struct sk_buff *skb)
 {
+	struct net_tx_after after = {};
 	unsigned long flags;
-	bool kick = false;
 
 	spin_lock_irqsave(&tx->q->lock, flags);
 	net_tx_count(tx, NET_TX_DROPS, 1);
 	if (!netdev_xmit_more() && !READ_ONCE(tx->nic->dead))
-		kick = ring_drv_publish(&tx->q->ring);
+		after = net_tx_publish(tx);
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 
-	if (kick)
-		airlock_queue_kick(tx->q);
+	net_tx_follow_up(tx, after);
 	dev_kfree_skb_any(skb);
 	return NETDEV_TX_OK;
 }
@@ -372,10 +393,13 @@ void net_tx_timeout(struct net_device *ndev, unsigned int index)
 	stuck = ret <= 0 && ring_drv_in_flight(&tx->q->ring);
 	net_tx_count(tx, stuck ? NET_TX_TIMEOUTS : NET_TX_LATE, 1);
 	if (stuck)
-		ring_drv_break(&tx->q->ring, RING_CALLER);
+		ring_drv_break(&tx->q->ring, RING_STALLED);
 	spin_unlock_irqrestore(&tx->q->lock, flags);
-	if (!stuck)
+	if (!stuck) {
+		/* NAPI puts a new call on order in place of the one that was lost. */
+		napi_schedule(&tx->napi);
 		return;
+	}
 
 	netdev_err(ndev, "%s: the device completes nothing for %u s, giving it up\n",
 		   tx->q->name, ndev->watchdog_timeo / HZ);

@@ -26,6 +26,7 @@ static const char * const ring_fault_names[RING_FAULTS] = {
 	[RING_INDIRECT_NEST] = "indirect descriptor is nested or chained",
 	[RING_INDIRECT_SIZE] = "indirect table has a size that cannot be",
 	[RING_CALLER] = "buffer contents that cannot be",
+	[RING_STALLED] = "no completion in time",
 };
 
 const char *ring_fault_name(enum ring_fault fault)

@@ -132,6 +132,7 @@
  *	bytes, or above RING_SIZE_MAX entries
  * @RING_CALLER: the caller found the other side lying about what it carries
  *	(see ring_drv_break() and ring_dev_break())
+ * @RING_STALLED: the caller gave up waiting for a completion
  * @RING_FAULTS: number of reasons
  */
 enum ring_fault {
@@ -153,6 +154,7 @@ enum ring_fault {
 	RING_INDIRECT_NEST,
 	RING_INDIRECT_SIZE,
 	RING_CALLER,
+	RING_STALLED,
 	RING_FAULTS,
 };
 
@@ -301,15 +303,15 @@ struct ring_done {
  * @writable: bytes that the device may write to the chain that starts here
  * @next: next descriptor of the chain, or of the free list
  * @count: descriptors in the chain that starts here; 0: none in flight here
- * @at: avail index at which it was staged
+ * @at: which of all chains ever staged it is
  * @bound: tied to a buffer by ring_drv_bind(), and so never on the free list
  */
 struct ring_shadow {
 	void *cookie;
+	u64 at;
 	u32 writable;
 	u16 next;
 	u16 count;
-	u16 at;
 	bool bound;
 };
 
@@ -326,6 +328,7 @@ struct ring_drv {
 	__virtio16 __shared *used_event;
 	__virtio16 __shared *avail_event;
 	struct ring_shadow *shadow;
+	u64 adds;		/* chains ever staged: unlike an index, never wraps */
 	u16 size;
 	u16 free_head;		/* of the list through shadow[].next */
 	u16 num_free;		/* descriptors on it */
@@ -447,7 +450,7 @@ bool ring_drv_pending(const struct ring_drv *r);
 /**
  * ring_drv_break() - break the queue for what its buffers carried
  * @r: the half
- * @fault: reason, normally RING_CALLER; the first reason stays
+ * @fault: reason, normally RING_CALLER or RING_STALLED; the first reason stays
  */
 void ring_drv_break(struct ring_drv *r, enum ring_fault fault);
 
@@ -659,7 +662,7 @@ bool ring_dev_arm(struct ring_dev *r);
 /**
  * ring_dev_break() - break the queue for what its buffers carried
  * @r: the half
- * @fault: reason, normally RING_CALLER; the first reason stays
+ * @fault: reason, normally RING_CALLER or RING_STALLED; the first reason stays
  */
 void ring_dev_break(struct ring_dev *r, enum ring_fault fault);
 

@@ -100,7 +100,7 @@ static inline void drv_write_desc(struct vring_desc __shared *desc, u64 bus, u32
 static inline void drv_write_avail(struct ring_drv *r, u16 id)
 {
 	shared_store16(&r->avail->ring[r->staged & (r->size - 1)], id);
-	r->shadow[id].at = r->staged;
+	r->shadow[id].at = r->adds++;
 	r->staged++;
 	r->in_flight++;
 }
@@ -218,7 +218,7 @@ bool ring_drv_publish(struct ring_drv *r)
 /* Was the chain that starts at @s staged and not yet shown to the device? */
 static inline bool drv_is_staged(const struct ring_drv *r, const struct ring_shadow *s)
 {
-	return (u16)(r->staged - s->at) <= (u16)(r->staged - r->published);
+	return r->adds - s->at <= (u16)(r->staged - r->published);
 }
 
 /* Chains that the device may complete: those that were published. */

@@ -365,7 +365,7 @@ static void case07_used_len_at_the_end_of_32_bits(void **state)
 	expect_fault(rig, RING_USED_LEN, 1, 1);
 }
 
-#define FLIPS	200000u
+#define FLIPS	2000000u
 
 struct flipper {
 	struct rig *rig;
@@ -405,7 +405,7 @@ static void case08_used_element_is_one_load(void **state)
 
 	/* The elements must be aligned to 8 for the flipper's store to be one. */
 	if ((uintptr_t)shared_unmark(rig->device.at) % 8 != 4) {
-		rig->device.at = shared_at(rig->device.at, (size_t)-4);
+		rig->device.at = shared_mark((u8 *)shared_unmark(rig->device.at) - 4);
 		rig->a.device = rig->device.at;
 	}
 	assert_int_equal((uintptr_t)shared_unmark(rig->device.at) % 8, 4);

@@ -249,7 +249,6 @@ static void case56_address_outside_the_regions(void **state)
 		{ RIG_BUS_SEAM, RIG_REGION + 1 }, { RIG_BUS_SEAM + RIG_REGION - 1, 2 },
 		{ RIG_BUS_SEAM + RIG_REGION, 1 }, { 0xffffffffffffffffull, 1 },
 		{ 0xffffffffffffffffull, 2 }, { 0xfffffffffffff000ull, 0x1001 },
-		{ (u32)RIG_BUS_DATA, 16 },
 	};
 	static const u16 flags[] = { 0, WRITE };
 	size_t i, f;

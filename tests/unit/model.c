@@ -46,6 +46,7 @@ struct model {
 	struct line staged, published, pushed, flushed;
 	u32 latest;		/* popped latest, while unpop() is allowed; else CHAINS */
 	u32 popped;		/* chains in stage POPPED */
+	u32 scribbles;
 	u16 num_free;
 	u16 avail;		/* avail.idx as published */
 	u16 used;		/* used.idx as flushed */
@@ -274,17 +275,22 @@ static void do_arms(struct model *m)
 }
 
 /*
- * Overwrite what nobody needs any more: all descriptors, tables and avail entries
- * when nothing waits to be popped. A chain that may come back by unpop() waits too.
+ * Let the device half take all there is and then overwrite what nobody needs any
+ * more: all descriptors, tables and avail entries. What was popped cannot be given
+ * back after that.
  */
 static void do_scribble(struct model *m)
 {
 	struct rig_map *driver = &m->rig->driver;
 	const u8 byte = (u8)rig_random(&m->random);
 
-	if (!m->scribble || line_len(&m->published) || line_len(&m->staged) ||
-	    m->latest != CHAINS)
+	if (!m->scribble || rig_below(&m->random, 8))
 		return;
+	do_publish(m);
+	while (line_len(&m->published))
+		do_pop(m);
+	m->latest = CHAINS;
+	m->scribbles++;
 	rig_fill(&m->rig->desc, 0, m->rig->desc.bytes, byte);
 	rig_fill(&m->rig->table, 0, m->rig->table.bytes, byte);
 	/* Flags and avail.idx are before, used_event behind the entries. */
@@ -325,6 +331,8 @@ static void run(void **state, u32 size, u64 features, u64 seed, bool scribble)
 	rig_start_dev(m->rig, 0);
 	for (i = 0; i < 40000; i++)
 		step(m);
+	/* Else the test that scribbles has not done so. */
+	assert_int_equal(m->scribbles > 100, scribble);
 	assert_int_equal(ring_drv_fault(&m->rig->drv), RING_OK);
 	assert_int_equal(ring_dev_fault(&m->rig->dev), RING_OK);
 }

@@ -19,9 +19,6 @@ static void slots_lie_side_by_side(void **state)
 	for (i = 0; i < s.num; i++) {
 		assert_int_equal((uintptr_t)shared_unmark(slots_cpu(&s, i)), 0x10000 + 1600 * i);
 		assert_int_equal(slots_bus(&s, i), s.bus + 1600 * i);
-		if (i) {
-			assert_int_equal(slots_bus(&s, i) - slots_bus(&s, i - 1), s.bytes);
-		}
 	}
 	assert_int_equal(slots_bus(&s, s.num - 1) + s.bytes,
 			 s.bus + slots_span(s.bytes, s.num));
@@ -44,8 +41,9 @@ static void slots_beyond_4_gib_do_not_overflow(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(slots_lie_side_by_side),
-		cmocka_unit_test(slots_beyond_4_gib_do_not_overflow),
+		RIG_TEST("slots lie side by side", slots_lie_side_by_side),
+		RIG_TEST("slots beyond 4 GiB do not overflow",
+			 slots_beyond_4_gib_do_not_overflow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
