@@ -142,7 +142,7 @@ static void blk_submit(struct queue *q, struct blk_io *io)
 	case BLK_OP_WRITE:
 		io_uring_prep_writev(sqe, fd, io->iov, io->iovs, at);
 		if (!(b->disk.features & BIT_ULL(VIRTIO_BLK_F_FLUSH)))
-			sqe->rw_flags = BLK_RW_DSYNC;
+			sqe->rw_flags = (__force __kernel_rwf_t)BLK_RW_DSYNC;
 		break;
 	default:
 		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
@@ -353,7 +353,6 @@ static void blk_close(struct device *dev)
 static const struct ring_dev_limits blk_limits = { .segs = BLK_SEGS, .bytes = BLK_BYTES };
 
 static const struct device_ops blk_ops = {
-	.type = "blk",
 	.limits = &blk_limits,
 	.config = blk_config,
 	.start = blk_start,

@@ -88,7 +88,7 @@ int blk_file_open(struct blk_file *f, const char *id, const char *path, bool rea
 	int mode = readonly ? O_RDONLY : O_RDWR;
 	int r;
 
-	/* Never wait for the other end of a FIFO that somebody put there. */
+	/* O_NONBLOCK for now: never wait for the other end of a FIFO. */
 	f->fd = open(path, mode | O_CLOEXEC | O_NONBLOCK);
 	if (f->fd < 0) {
 		r = -errno;
@@ -99,6 +99,10 @@ int blk_file_open(struct blk_file *f, const char *id, const char *path, bool rea
 		return r;
 	}
 	r = blk_file_measure(f, id, path);
+	if (!r && fcntl(f->fd, F_SETFL, 0)) {
+		r = -errno;
+		log_error(id, "image %s cannot be used: %s", path, strerror(-r));
+	}
 	if (r) {
 		close(f->fd);
 		return r;

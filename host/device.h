@@ -29,7 +29,6 @@ struct device;
 
 /**
  * struct device_ops - what a type of device does
- * @type: "blk" or "net"
  * @limits: bounds of a chain; translation is filled in by the queue
  * @config: fill MESSAGE_CONFIG_BYTES of configuration space; NULL: the type has
  *	none here
@@ -43,7 +42,6 @@ struct device;
  * @close: free the device
  */
 struct device_ops {
-	const char *type;
 	const struct ring_dev_limits *limits;
 	void (*config)(struct device *dev, u8 *space);
 	int (*start)(struct queue *q);

@@ -378,7 +378,6 @@ static void net_close(struct device *dev)
 static const struct ring_dev_limits net_limits = { .segs = NET_PORT_SEGS, .bytes = NET_BYTES };
 
 static const struct device_ops net_ops = {
-	.type = "net",
 	.limits = &net_limits,
 	.start = net_start,
 	.serve = net_serve,

@@ -173,14 +173,15 @@ static void queue_wait_kick(struct queue *q)
 
 	if (q->kick < 0)
 		return;
+	/* Both in one batch, or the link would be cut. */
+	if (io_uring_sq_space_left(&q->uring) < 2)
+		io_uring_submit(&q->uring);
 	sqe = queue_sqe(q, &q->op_kick);
 	if (!sqe)
 		return;
 	io_uring_prep_poll_add(sqe, q->kick, POLLIN);
-	queue_submit(sqe, &q->op_kick);
-	if (io_uring_sq_space_left(&q->uring) < 1)
-		return;
 	io_uring_sqe_set_flags(sqe, IOSQE_IO_LINK);
+	queue_submit(sqe, &q->op_kick);
 	sqe = queue_sqe(q, &q->op_read);
 	if (!sqe)
 		return;
@@ -193,6 +194,8 @@ static void queue_on_kick(struct queue *q, struct queue_op *op, int res)
 	(void)op;
 	if (res > 0)
 		q->work = true;
+	else if (res < 0 && res != -ECANCELED)
+		queue_broken(q, "the kick file descriptor cannot be waited for");
 }
 
 static void queue_on_read(struct queue *q, struct queue_op *op, int res)
@@ -297,16 +300,18 @@ static bool queue_serve(struct queue *q)
 	return true;
 }
 
+/* Has the queue broken, or its memory gone? Said once. */
 static void queue_check(struct queue *q)
 {
-	if (ring_dev_fault(&q->ring) != RING_OK && !q->faulted) {
+	if (q->faulted)
+		return;
+	if (unlikely(memory_faulted(q->memory))) {
+		ring_dev_break(&q->ring, RING_CALLER);
+		queue_broken(q, "guest memory was taken away");
+		queue_ring_doorbell(q);
+	} else if (unlikely(ring_dev_fault(&q->ring) != RING_OK)) {
 		queue_broken(q, ring_fault_name(ring_dev_fault(&q->ring)));
 		queue_signal(q, q->err, &q->op_err);
-	}
-	if (unlikely(memory_faulted(q->memory)) && !q->faulted) {
-		queue_broken(q, "guest memory was taken away");
-		ring_dev_break(&q->ring, RING_CALLER);
-		queue_ring_doorbell(q);
 	}
 }
 

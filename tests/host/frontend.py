@@ -12,6 +12,7 @@ import select
 import socket
 import struct
 import sys
+import time
 
 GET_FEATURES, SET_FEATURES, SET_OWNER, RESET_OWNER, SET_MEM_TABLE = 1, 2, 3, 4, 5
 SET_LOG_BASE = 6
@@ -64,6 +65,14 @@ def finish():
     sys.exit(1 if _fails else 0)
 
 
+def wait_until(condition):
+    """Wait for a condition that nothing announces."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
 class Closed(Exception):
     """The back-end closed the session."""
 
@@ -73,8 +82,8 @@ class Frontend:
 
     def __init__(self, path):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(DEADLINE)
         self.sock.connect(path)
+        self.sock.settimeout(DEADLINE)
 
     def close(self):
         self.sock.close()
@@ -221,6 +230,9 @@ class Queue:
     def wait(self):
         """Wait for a completion: (id, length)."""
         while True:
+            # used_event: call at the next one (virtio 1.2, 2.7.10).
+            self.mem.write(self.avail + 4 + 2 * self.size,
+                           struct.pack("<H", self.next_used & 0xffff))
             elem = self.poll()
             if elem:
                 return elem

@@ -39,7 +39,7 @@ refused "a socket in a missing directory is refused" "blk0: socket path .*direct
 refused "a file at the socket's path is refused" "blk0: socket path .*not a socket" \
 	--device "type=blk,socket=$WORK/disk,path=$WORK/disk"
 [ -s "$WORK/disk" ] && r=0 || r=1
-result $r "a file at the socket's path is left alone"
+result "$r" "a file at the socket's path is left alone"
 refused "a failing second device undoes the first" "blk1: image .*missing" \
 	--device "$(blk "$WORK/disk")" --device "type=blk,socket=$S.2,path=$WORK/missing"
 refused "two devices at one path are refused" "blk1: socket path .*in use" \
@@ -75,21 +75,21 @@ fi
 
 start_daemon 2 --device "$(blk "$WORK/disk")" --device "type=net,socket=$S.2,stream=$WORK/nobody"
 [ -S "$S" ] && [ -S "$S.2" ] && r=0 || r=1
-result $r "two devices are served by one process"
+result "$r" "two devices are served by one process"
 refused "a socket path in use is refused" "blk0: socket path .*in use" --device "$(blk "$WORK/disk")"
 [ -S "$S" ] && r=0 || r=1
-result $r "a socket path in use is left alone"
+result "$r" "a socket path in use is left alone"
 end_daemon && r=0 || r=1
-result $r "SIGTERM ends it with status 0"
+result "$r" "SIGTERM ends it with status 0"
 [ -z "$(find "$WORK" -type s)" ] && r=0 || r=1
-result $r "no socket is left behind"
+result "$r" "no socket is left behind"
 
 start_daemon 1 --device "$(blk "$WORK/disk")"
 kill -KILL "$PID"
 wait "$PID" || true
 [ -S "$S" ] && r=0 || r=1
-result $r "a daemon that is killed leaves its socket"
+result "$r" "a daemon that is killed leaves its socket"
 start_daemon 1 --device "$(blk "$WORK/disk")"
 end_daemon && r=0 || r=1
-result $r "a socket that nobody listens to is replaced"
+result "$r" "a socket that nobody listens to is replaced"
 finish

@@ -53,11 +53,11 @@ refused "capabilities of an unknown type are refused" "--type 'tape'" --type=tap
 
 [ "$("$DAEMON" --type=block --print-capabilities)" = \
 	'{"type":"block","features":["read-only","blk-file"]}' ] && r=0 || r=1
-result $r "the capabilities of a disk are printed"
+result "$r" "the capabilities of a disk are printed"
 [ "$("$DAEMON" --type=net --print-capabilities)" = '{"type":"net"}' ] && r=0 || r=1
-result $r "the capabilities of a network card are printed"
+result "$r" "the capabilities of a network card are printed"
 "$DAEMON" --help | grep -q '^Usage: airlockd' && r=0 || r=1
-result $r "help is printed"
+result "$r" "help is printed"
 "$DAEMON" --version | grep -Eq '^airlockd [0-9]' && r=0 || r=1
-result $r "the version is printed"
+result "$r" "the version is printed"
 finish

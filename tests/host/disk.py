@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: GPL-2.0
+"""disk.py SOCKET PID IMAGE: a disk does what virtio says, and survives drivers that lie."""
+
+import os
+import struct
+import sys
+
+from frontend import *  # pylint: disable=wildcard-import,unused-wildcard-import
+
+PATH, PID, IMAGE = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+SECTORS = os.path.getsize(IMAGE) // 512
+IN, OUT, FLUSH, GET_ID, DISCARD = 0, 1, 4, 8, 11
+OK, IOERR, UNSUPP = 0, 1, 2
+FEATURES = VERSION_1 | PROTOCOL | EVENT_IDX | INDIRECT | (1 << 9)  # FLUSH
+HDR, STATUS, DATA = 0x100000, 0x101000, 0x200000
+
+
+def request(q, kind, sector=0, size=0, data=DATA, head=0, write=None):
+    """Submit one request; returns (status, length)."""
+    q.mem.write(HDR, struct.pack("<IIQ", kind, 0, sector))
+    q.mem.write(STATUS, b"\xff")
+    segs = [(HDR, 16, False)]
+    if size:
+        segs.append((data, size, kind in (IN, GET_ID) if write is None else write))
+    segs.append((STATUS, 1, True))
+    q.publish(q.chain(*segs, first=head))
+    ident, length = q.wait()
+    assert ident == head, ident
+    return q.mem.read(STATUS, 1)[0], length
+
+
+def image(at, size):
+    with open(IMAGE, "rb") as f:
+        f.seek(at)
+        return f.read(size)
+
+
+@check("features and configuration are what a disk has")
+def _():
+    with Session(PATH, FEATURES) as s:
+        for bit in (2, 6, 9, 12, 28, 29, 30, 32, 33):
+            assert s.offered >> bit & 1, bit
+        for bit in (0, 3, 5, 9):
+            assert s.protocol >> bit & 1, bit
+        got = s.fe.ask(GET_CONFIG, struct.pack("=III", 0, 60, 0) + bytes(60))
+        capacity, _, seg_max = struct.unpack("<QII", got[12:28])
+        assert capacity == SECTORS and seg_max == 126
+        assert struct.unpack("<I", got[12 + 20:12 + 24])[0] == 512
+        assert s.fe.acked(SET_CONFIG, struct.pack("=III", 32, 1, 0) + b"\x00") != 0
+
+
+@check("what is written is in the image and is read back")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue()
+        data = os.urandom(65536)
+        s.mem.write(DATA, data)
+        assert request(q, OUT, 8, 65536) == (OK, 1)
+        assert request(q, FLUSH) == (OK, 1)
+        assert image(4096, 65536) == data
+        s.mem.write(DATA, bytes(65536))
+        assert request(q, IN, 8, 65536) == (OK, 65537)
+        assert s.mem.read(DATA, 65536) == data
+
+
+@check("memory that is not aligned is read and written as well")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue()
+        data = os.urandom(1024)
+        s.mem.write(DATA + 3, data)
+        assert request(q, OUT, 3, 1024, data=DATA + 3) == (OK, 1)
+        assert image(3 * 512, 1024) == data
+        # From the file itself, not from the page cache.
+        fd = os.open(IMAGE, os.O_RDWR)
+        os.fsync(fd)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(fd)
+        assert request(q, IN, 3, 1024, data=DATA + 8193) == (OK, 1025)
+        assert s.mem.read(DATA + 8193, 1024) == data
+
+
+@check("without FLUSH negotiated a write is durable by itself, and FLUSH unknown")
+def _():
+    with Session(PATH, VERSION_1 | PROTOCOL) as s:
+        q = s.queue()
+        s.mem.write(DATA, b"durable." * 64)
+        assert request(q, OUT, 1, 512) == (OK, 1)
+        assert image(512, 512) == b"durable." * 64
+        assert request(q, FLUSH)[0] == UNSUPP
+
+
+@check("the serial number is told, and cut to what there is room for")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue()
+        assert request(q, GET_ID, 0, 20) == (OK, 21)
+        assert s.mem.read(DATA, 20) == b"airlock-test".ljust(20, b"\0")
+        s.mem.write(DATA, b"x" * 20)
+        assert request(q, GET_ID, 0, 5)[0] == OK
+        assert s.mem.read(DATA, 6) == b"airloc"[:5] + b"x"
+
+
+@check("many requests at once all complete, each once")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue(size=256)
+        heads = []
+        for i in range(85):
+            at = HDR + 32 * i
+            s.mem.write(at, struct.pack("<IIQ", IN, 0, 8 * i))
+            s.mem.write(at + 16, b"\xff")
+            heads.append(q.chain((at, 16, False), (DATA + 4096 * i, 4096, True),
+                                 (at + 16, 1, True), first=3 * i))
+        q.publish(*heads)
+        seen = sorted(q.wait()[0] for _ in heads)
+        assert seen == heads, seen
+        assert q.poll() is None
+        for i in range(85):
+            assert s.mem.read(HDR + 32 * i + 16, 1)[0] == OK
+            assert s.mem.read(DATA + 4096 * i, 4096) == image(4096 * i, 4096)
+
+
+@check("an indirect table is followed")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue()
+        s.mem.write(HDR, struct.pack("<IIQ", IN, 0, 8))
+        q.put(0, HDR, 16, NEXT, 1, at=q.table)
+        q.put(1, DATA, 512, NEXT | WRITE, 2, at=q.table)
+        q.put(2, STATUS, 1, WRITE, 0, at=q.table)
+        q.put(5, q.table, 48, TABLE)
+        q.publish(5)
+        assert q.wait() == (5, 513)
+        assert s.mem.read(DATA, 512) == image(4096, 512)
+
+
+@check("a header and a status split over descriptors are understood")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue()
+        s.mem.write(HDR, struct.pack("<IIQ", IN, 0, 8))
+        s.mem.write(DATA, bytes(1024))
+        q.publish(q.chain((HDR, 4, False), (HDR + 4, 1, False), (HDR + 5, 11, False),
+                          (DATA, 100, True), (DATA + 100, 413, True)))
+        assert q.wait() == (0, 513)
+        assert s.mem.read(DATA, 512) == image(4096, 512)
+        assert s.mem.read(DATA + 512, 1)[0] == OK
+
+
+@check("beyond the end, odd sizes and unknown types get an error and do nothing")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue()
+        before = image(0, SECTORS * 512)
+        s.mem.write(DATA, b"z" * 8192)
+        assert request(q, OUT, SECTORS, 512)[0] == IOERR
+        assert request(q, OUT, SECTORS - 1, 1024)[0] == IOERR
+        assert request(q, OUT, (1 << 64) - 1, 512)[0] == IOERR
+        assert request(q, OUT, 1 << 55, 512)[0] == IOERR
+        assert request(q, IN, SECTORS - 1, 1024)[0] == IOERR
+        assert request(q, OUT, 0, 511)[0] == IOERR
+        assert request(q, OUT, 0, 0)[0] == IOERR
+        q.publish(q.chain((HDR, 16, False), (DATA, 0, False), (STATUS, 1, True)))
+        q.wait()
+        assert s.mem.read(STATUS, 1)[0] == IOERR
+        assert request(q, OUT, 0, 512, write=True)[0] == IOERR
+        assert request(q, DISCARD, 0, 16, write=False)[0] == UNSUPP
+        assert request(q, 0xffffffff)[0] == UNSUPP
+        assert image(0, SECTORS * 512) == before
+
+
+@check("an image that becomes shorter gives an I/O error, not old data")
+def _():
+    try:
+        os.truncate(IMAGE, 4096)
+        with Session(PATH, FEATURES) as s:
+            q = s.queue()
+            assert request(q, IN, 64, 4096)[0] == IOERR
+            assert request(q, IN, 0, 4096)[0] == OK
+    finally:
+        os.truncate(IMAGE, SECTORS * 512)
+
+
+@check("a queue stops with everything drained and goes on where it was")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue()
+        for n in range(3):
+            for _ in range(5):
+                assert request(q, IN, 0, 4096)[0] == OK
+            base = q.stop()
+            assert base == 5 * (n + 1), base
+            q.start(base=base)
+
+
+@check("a stop while requests are in flight completes them all")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue(size=256)
+        heads = []
+        for i in range(80):
+            s.mem.write(HDR + 32 * i, struct.pack("<IIQ", IN, 0, 0))
+            heads.append(q.chain((HDR + 32 * i, 16, False), (DATA, 1 << 20, True),
+                                 (HDR + 32 * i + 16, 1, True), first=3 * i))
+        q.publish(*heads)
+        base = q.stop()
+        done = 0
+        while q.poll():
+            done += 1
+        assert done == base, (done, base)
+
+
+@check("memory that is replaced under a running queue: it goes on")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue()
+        for _ in range(20):
+            assert request(q, IN, 0, 4096)[0] == OK
+            assert s.fe.acked(SET_MEM_TABLE, table(region(size=s.mem.size)), [s.mem.fd]) == 0
+
+
+@check("accepting features again does not disable a running queue")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue()
+        assert request(q, IN, 0, 512)[0] == OK
+        s.fe.send(SET_FEATURES, struct.pack("=Q", FEATURES))
+        assert request(q, IN, 0, 512)[0] == OK
+
+
+@check("a queue that is disabled waits, and goes on when it is enabled")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue(enable=False)
+        s.mem.write(HDR, struct.pack("<IIQ", FLUSH, 0, 0))
+        q.publish(q.chain((HDR, 16, False), (STATUS, 1, True)))
+        assert s.fe.ask64(GET_FEATURES)
+        assert q.poll() is None
+        s.fe.send(SET_VRING_ENABLE, struct.pack("=II", 0, 1))
+        q.wait()
+
+
+@check("without protocol features a queue starts enabled")
+def _():
+    with Session(PATH, VERSION_1 | (1 << 9)) as s:
+        q = s.queue(enable=False)
+        assert request(q, FLUSH)[0] == OK
+
+
+@check("a queue without a kick is polled")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue()
+        q.stop()
+        s.fe.send(SET_VRING_KICK, struct.pack("=Q", 0x100))
+        assert request(q, FLUSH)[0] == OK
+
+
+@check("work that is in the ring before its start is found without a kick")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = Queue(s.fe, s.mem, 0)
+        s.mem.write(HDR, struct.pack("<IIQ", FLUSH, 0, 0))
+        q.publish(q.chain((HDR, 16, False), (STATUS, 1, True)))
+        os.eventfd_read(q.kick)
+        q.start()
+        q.wait()
+        q.close()
+
+
+@check("a kick and a call can be pipes")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue()
+        q.stop()
+        kick, call = os.pipe(), os.pipe()
+        s.fe.send(SET_VRING_CALL, struct.pack("=Q", 0), [call[1]])
+        s.fe.send(SET_VRING_KICK, struct.pack("=Q", 0), [kick[0]])
+        s.mem.write(HDR, struct.pack("<IIQ", FLUSH, 0, 0))
+        q.publish(q.chain((HDR, 16, False), (STATUS, 1, True)))
+        os.write(kick[1], struct.pack("=Q", 1))
+        assert struct.unpack("=Q", os.read(call[0], 8))[0] == 1
+        assert q.poll() is not None
+        for fd in kick + call:
+            os.close(fd)
+
+
+def broken(name, prepare, features=FEATURES):
+    """@prepare(s, q) makes a lie; the queue breaks, says so, and the device goes on."""
+    @check(name)
+    def _():
+        with Session(PATH, features) as s:
+            q = s.queue()
+            err = os.eventfd(0)
+            s.fe.send(SET_VRING_ERR, struct.pack("=Q", 0), [err])
+            assert s.fe.ask64(GET_FEATURES)
+            s.mem.write(HDR, struct.pack("<IIQ", IN, 0, 0))
+            prepare(s, q)
+            assert select.select([err], [], [], DEADLINE)[0], "not broken"
+            os.close(err)
+            assert s.fe.ask64(GET_FEATURES)
+        with Session(PATH, features) as s:
+            assert request(s.queue(), FLUSH)[0] in (OK, UNSUPP)
+
+
+def put_chain(*segs):
+    return lambda s, q: q.publish(q.chain(*segs))
+
+
+def loop(s, q):
+    q.put(0, HDR, 16, NEXT, 1)
+    q.put(1, DATA, 512, NEXT | WRITE, 1)
+    q.publish(0)
+
+
+def beyond(s, q):
+    q.put(0, HDR, 16, NEXT, 64)
+    q.publish(0)
+
+
+def nested(s, q):
+    q.put(0, q.table, 32, TABLE, 0, at=q.table)
+    q.put(0, q.table, 32, TABLE)
+    q.publish(0)
+
+
+def table_size(size):
+    def fn(s, q):
+        q.put(0, q.table, size, TABLE)
+        q.publish(0)
+    return fn
+
+
+def twice(s, q):
+    head = q.chain((HDR, 16, False), (DATA, 1 << 20, True), (STATUS, 1, True))
+    q.publish(*[head] * 40)
+
+
+broken("a chain that loops", loop)
+broken("a next beyond the table", beyond)
+broken("a table inside a table", nested)
+broken("a table of no entries", table_size(0))
+broken("a table of an odd size", table_size(17))
+broken("a table that is too large", table_size(16 * 65))
+broken("a table outside of memory", lambda s, q: (q.put(0, 1 << 40, 48, TABLE), q.publish(0)))
+broken("a table that was not negotiated", table_size(48), features=VERSION_1 | PROTOCOL)
+broken("a buffer outside of memory", put_chain((HDR, 16, False), (1 << 40, 512, True)))
+broken("a buffer across the end of memory",
+       put_chain((HDR, 16, False), ((4 << 20) - 256, 512, True), (STATUS, 1, True)))
+broken("a buffer whose end overflows",
+       put_chain((HDR, 16, False), ((1 << 64) - GUEST - 256, 512, True), (STATUS, 1, True)))
+broken("readable after writable", put_chain((STATUS, 1, True), (HDR, 16, False)))
+broken("a chain without room for the status", put_chain((HDR, 16, False)))
+broken("a chain without a header", put_chain((STATUS, 1, True)))
+broken("an avail index that jumps", lambda s, q: q.publish(jump=100))
+broken("an avail entry beyond the table", lambda s, q: q.publish(64))
+broken("a chain that is made available again while it is in flight", twice)
+
+
+@check("memory whose file is truncated costs the session only")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue()
+        assert request(q, FLUSH)[0] == OK
+        os.ftruncate(s.mem.fd, 0)
+        os.eventfd_write(q.kick, 1)
+        assert s.fe.is_closed()
+    with Session(PATH, FEATURES) as s:
+        assert request(s.queue(), FLUSH)[0] == OK
+
+
+@check("a front-end that vanishes with I/O in flight: the next is served")
+def _():
+    for _ in range(20):
+        with Session(PATH, FEATURES) as s:
+            q = s.queue(size=256)
+            heads = []
+            for i in range(80):
+                s.mem.write(HDR + 32 * i, struct.pack("<IIQ", IN, 0, 0))
+                heads.append(q.chain((HDR + 32 * i, 16, False), (DATA, 1 << 20, True),
+                                     (HDR + 32 * i + 16, 1, True), first=3 * i))
+            q.publish(*heads)
+    with Session(PATH, FEATURES) as s:
+        assert request(s.queue(), FLUSH)[0] == OK
+
+
+finish()
