@@ -8,7 +8,8 @@ import sys
 from frontend import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 PATH, PID, IMAGE = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-SECTORS = os.path.getsize(IMAGE) // 512
+with open(IMAGE, "rb") as f:
+    SECTORS = f.seek(0, os.SEEK_END) // 512
 IN, OUT, FLUSH, GET_ID, DISCARD = 0, 1, 4, 8, 11
 OK, IOERR, UNSUPP = 0, 1, 2
 FEATURES = VERSION_1 | PROTOCOL | EVENT_IDX | INDIRECT | (1 << 9)  # FLUSH

@@ -99,17 +99,18 @@ end_daemon() {
 	return "$status"
 }
 
-# frontend PROGRAM [WORD]... - serve a disk of 8 MiB, run a test program of Python
-# against it, and stop; its TAP is the script's, and the daemon has to end well
+# frontend PROGRAM [WORD]... - serve a disk of 8 MiB, or what DISK names, run a test program
+# of Python against it, and stop; its TAP is the script's, and the daemon has to end well
 frontend() {
-	local status=0 program=$1
+	local status=0 program=$1 disk
 
 	shift
 	command -v python3 >/dev/null || die "python3 is missing: install it"
-	work_dir "${program%.py}"
+	[ -n "${WORK:-}" ] || work_dir "${program%.py}"
 	truncate -s 8M "$WORK/disk"
-	start_daemon 1 --device "type=blk,socket=$WORK/sock,path=$WORK/disk,serial=airlock-test" "$@"
-	PYTHONDONTWRITEBYTECODE=1 python3 "$RIG/$program" "$WORK/sock" "$PID" "$WORK/disk" || status=1
+	disk=${DISK:-$WORK/disk}
+	start_daemon 1 --device "type=blk,socket=$WORK/sock,path=$disk,serial=airlock-test" "$@"
+	PYTHONDONTWRITEBYTECODE=1 python3 "$RIG/$program" "$WORK/sock" "$PID" "$disk" || status=1
 	if ! end_daemon; then
 		printf '# airlockd did not end well\n'
 		status=1
