@@ -12,8 +12,8 @@ set -euo pipefail
 readonly HOST=192.0.2.1 GUEST=192.0.2.2 MAC=52:54:00:a1:0c:01
 readonly SPARE_MAC=52:54:00:a1:0c:02 BUSY_MAC=52:54:00:a1:0c:03 LOST_MAC=52:54:00:a1:0c:04
 
-# Each disk and NIC is for one way to lose it; main and $MAC stay to the end. "lost"
-# have a back-end of their own, which will be killed.
+# Each disk and NIC is for one way to lose it; main and $MAC stay to the end. Those
+# that are called lost have a back-end of their own, which will be killed.
 set_up() {
 	local id
 
@@ -22,13 +22,14 @@ set_up() {
 	net_tap tap1 198.51.100.1/24
 	net_tap tap2 203.0.113.1/24
 	net_tap tap3 100.64.0.1/24
-	for id in main spare busy lost; do
+	for id in main spare busy lost late; do
 		truncate -s 64M "$WORK/$id.img"
 	done
 	machine_disk main "$WORK/main.img" airlockd serial=main
 	machine_disk spare "$WORK/spare.img" airlockd serial=spare
 	machine_disk busy "$WORK/busy.img" airlockd serial=busy
 	machine_disk lost "$WORK/lost.img" lost serial=lost
+	machine_disk late "$WORK/late.img" lost serial=late
 	machine_nic nic "$MAC" tap=tap0
 	machine_nic spare-nic "$SPARE_MAC" tap=tap1
 	machine_nic busy-nic "$BUSY_MAC" tap=tap2
@@ -42,8 +43,8 @@ works() {
 		d=/dev/\$(need_disk main)
 		random_file /tmp/w 4
 		dd if=/tmp/w of=\$d bs=256k conv=fsync 2>/dev/null
-		forget_cache
-		dd if=\$d bs=256k count=16 2>/dev/null | cmp - /tmp/w
+		blockdev --flushbufs \$d
+		test \$(dd if=\$d bs=256k count=16 2>/dev/null | sum) = \$(sum /tmp/w)
 		up $MAC $GUEST/24
 		traffic tcp $HOST 7000 1000000 65536"
 }
@@ -144,7 +145,7 @@ rebind_busy() {
 		before=\$(awk '{ print \$1 }' /sys/block/\$d/stat)
 		busy &
 		busy=\$!
-		wait_for 100 sh -c \"test \\\$(awk '{ print \\\$1 }' /sys/block/\$d/stat) -gt \$((before + 20))\"
+		wait_for 100 reads \$d \$((before + 20))
 		echo \$pci >/sys/bus/pci/drivers/airlock/unbind
 		wait \$busy || true
 		echo \$pci >/sys/bus/pci/drivers/airlock/bind"
@@ -166,7 +167,7 @@ unplug_busy() {
 		(while dd if=/dev/urandom of=/dev/\$d bs=64k oflag=direct 2>/dev/null &&
 			[ -b /dev/\$d ]; do :; done) >/dev/null 2>&1 &
 		(traffic tcp 203.0.113.1 7000 1000000000 65536) >/dev/null 2>&1 &
-		wait_for 200 sh -c \"test \\\$(awk '{ print \\\$5 }' /sys/block/\$d/stat) -gt 20\"
+		wait_for 200 writes \$d 20
 		nic=\$(nic $BUSY_MAC)
 		wait_for 200 sh -c \"test \\\$(cat /sys/class/net/\$nic/statistics/tx_packets) -gt 20\""
 	machine_unplug busy || fail "the guest did not give the disk back"
@@ -175,29 +176,39 @@ unplug_busy() {
 	works
 }
 
-# The back-end of "lost" dies in the midst of I/O. Others go on; what waited for it
-# may wait or fail, but the kernel stays whole and the device can be unbound.
+# A back-end dies in the midst of I/O on two disks and a NIC. Others go on at once.
 back_end_killed() {
 	guest "set -e
 		up $LOST_MAC 100.64.0.2/24
 		ping -c 1 -W 10 100.64.0.1
-		d=\$(disk lost)
-		pci_of /sys/block/\$d/device >/run/lost-disk
 		pci_of /sys/class/net/\$(nic $LOST_MAC)/device >/run/lost-nic
-		(while dd if=/dev/urandom of=/dev/\$d bs=64k oflag=direct 2>/dev/null; do :; done) \
-			>/dev/null 2>&1 &
+		for s in lost late; do
+			d=\$(disk \$s)
+			pci_of /sys/block/\$d/device >/run/\$s-disk
+			(while dd if=/dev/urandom of=/dev/\$d bs=64k oflag=direct 2>/dev/null; do :; done
+				echo ended >/run/\$s-ended) >/dev/null 2>&1 &
+			wait_for 200 writes \$d 20
+		done
 		(traffic tcp 100.64.0.1 7000 1000000000 65536) >/dev/null 2>&1 &
-		wait_for 200 sh -c \"test \\\$(awk '{ print \\\$5 }' /sys/block/\$d/stat) -gt 20\""
+		wait_for 200 connected 7000"
 	backend_kill lost
 	works
 	backend_alive airlockd || fail "the other back-end ended too"
 }
 
+# With requests in flight that nobody will answer.
 unbind_lost() {
 	guest -t 150 "set -e
 		for f in /run/lost-disk /run/lost-nic; do
 			echo \$(cat \$f) >/sys/bus/pci/drivers/airlock/unbind
-		done"
+		done
+		wait_for 100 test -e /run/lost-ended"
+	works
+}
+
+late_errors() {
+	guest -t 150 'wait_for 1200 test -e /run/late-ended
+		echo $(cat /run/late-disk) >/sys/bus/pci/drivers/airlock/unbind'
 	works
 }
 
@@ -231,7 +242,8 @@ tap_test "unbind a disk that is being read" rebind_busy
 tap_test "unplug an idle disk and an idle NIC" unplug_idle
 tap_test "unplug a disk and a NIC under I/O" unplug_busy
 tap_test "a back-end is killed under I/O, the others go on" back_end_killed
-tap_test "devices without a back-end can be unbound" unbind_lost
+tap_test "devices without a back-end can be unbound, their I/O ends" unbind_lost
+tap_test "I/O that no back-end answers ends with an error" late_errors
 tap_test "the modules unload after all that" unload_last
 tap_test "the guest powers off" machine_off
 tap_test "airlockd ends on SIGTERM" back_end_ends

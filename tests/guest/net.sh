@@ -130,7 +130,6 @@ flood() {
 
 passt() {
 	[ "$(stat -c %U "/proc/${BACKEND_PID[user]}")" = nobody ] || fail "the back-end is not nobody's"
-	guest "ping -c 2 -W 5 $PASST_ROUTER"
 	guest -t 120 "traffic tcp $PASST_ROUTER 7001 4000000 65536"
 	guest -t 90 "traffic udp $PASST_ROUTER 7001 50 1000"
 }

@@ -53,6 +53,13 @@ tap_test "blk: a pool of 255 KiB is refused" refuses airlock_blk pool_kib=255 \
 	'pool_kib=255: must be 256 to 2048'
 tap_test "blk: a pool of 258 KiB is refused" refuses airlock_blk pool_kib=258 \
 	'pool_kib=258: .*multiple of 4'
+tap_test "net: 96 receive slots are refused" refuses airlock_net rx_slots=96 \
+	'rx_slots=96: must be a power of two from 64 to 1024'
+tap_test "net: receive slots of 1024 bytes are refused" refuses airlock_net rx_slot_bytes=1024 \
+	'rx_slot_bytes=1024: must be a power of two from 2048 to 16384'
+tap_test "net: a transmit FIFO of 255 KiB is refused" refuses airlock_net tx_fifo_kib=255 \
+	'tx_fifo_kib=255: must be 256 to 2048'
+tap_test "net: a transmit FIFO of 2048 KiB is accepted" accepts airlock_net tx_fifo_kib=2048
 tap_test "without a window nothing is shared, and it is said why" no_window
 tap_test "the guest powers off" machine_off
 tap_done

@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -134,6 +135,8 @@ static void traffic_accept(int listener, int udp)
 	if (fd < 0)
 		return;
 	if (!fork()) {
+		/* A connection whose other end vanished must not outlive the server. */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		close(listener);
 		close(udp);
 		traffic_echo(fd);

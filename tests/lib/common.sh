@@ -13,7 +13,7 @@
 #     undoing runs last-in first-out when the script ends, however it ends.
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/airlock
+CACHE=${XDG_CACHE_HOME:-~/.cache}/airlock
 export BUILD=${BUILD:-$TOP/build}
 
 # say WORD... - progress
@@ -42,7 +42,7 @@ on_exit() {
 undo_all() {
 	local i
 
-	trap '' INT TERM
+	trap '' HUP INT PIPE TERM
 	for ((i = ${#UNDO[@]} - 1; i >= 0; i--)); do
 		eval "${UNDO[i]}" || true
 	done
@@ -50,7 +50,9 @@ undo_all() {
 }
 
 trap undo_all EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 # wait_for SECONDS COMMAND WORD... - until it succeeds; 1 when it never did

@@ -19,7 +19,7 @@ PACKAGES=(
 	clang libclang-rt-14-dev libcmocka-dev shellcheck sparse
 	# machines: the virtual machine, its network, its initramfs
 	busybox-static cpio e2fsprogs iproute2 iputils-ping netcat-openbsd
-	passt procps qemu-system-x86 seabios
+	passt procps python3 qemu-system-x86 seabios
 )
 
 installed() {

@@ -69,6 +69,8 @@ backend_start() {
 	! [[ -v BACKEND_NOBODY[$1] ]] || run+=("${AS_NOBODY[@]}")
 	"${run[@]}" "$AIRLOCKD" "${devices[@]}" >>"$WORK/$1.log" 2>&1 </dev/null &
 	BACKEND_PID[$1]=$!
+	# A test may kill it; the shell need not announce that.
+	disown "$!"
 	on_exit stop_pid "${BACKEND_PID[$1]}"
 	if ! wait_for 20 backend_up_or_gone "$1" || gone "${BACKEND_PID[$1]}"; then
 		last_lines "$WORK/$1.log"

@@ -30,9 +30,16 @@ negated() {
 	! "$@"
 }
 
-# disk SERIAL - the name of that disk: airblk0
+# disk SERIAL - the name of that disk: airblk0. Disks after it are not asked: one that
+# lost its back-end takes long to answer.
 disk() {
-	grep -lx "$1" /sys/block/*/serial 2>/dev/null | head -n 1 | cut -d / -f 4 | grep .
+	for serial in /sys/block/*/serial; do
+		if [ "$(cat "$serial" 2>/dev/null)" = "$1" ]; then
+			echo "$serial" | cut -d / -f 4
+			return
+		fi
+	done
+	return 1
 }
 
 # nic MAC - the name of that interface
@@ -63,6 +70,15 @@ up() {
 	ip link set "$nic" mtu "${3:-1500}"
 	ip address add "$2" dev "$nic"
 	ip link set "$nic" up
+}
+
+# reads DISK N, writes DISK N - were there more than N?
+reads() {
+	test "$(awk '{ print $1 }' "/sys/block/$1/stat")" -gt "$2"
+}
+
+writes() {
+	test "$(awk '{ print $5 }' "/sys/block/$1/stat")" -gt "$2"
 }
 
 # connected PORT - is there a TCP connection to that port?

@@ -80,17 +80,50 @@ machine_nic() {
 	)
 }
 
-# machine_pipe NAME - two pipes for a character device; sets PIPE_IN, PIPE_OUT (numbers)
-machine_pipe() {
+# machine_qemu_disk ID FILE, machine_qemu_nic ID MAC TAP - QEMU's own devices, for
+# which there is no back-end; the disk's serial number is its ID
+machine_qemu_disk() {
+	machine_port
+	M_ARGS+=(
+		-drive "if=none,id=$1-drive,file=$2,format=raw"
+		-device "virtio-blk-pci,id=$1,drive=$1-drive,serial=$1,bus=$PORT,disable-legacy=on,iommu_platform=on"
+	)
+}
+
+machine_qemu_nic() {
+	machine_port
+	M_ARGS+=(
+		-netdev "tap,id=$1-netdev,ifname=$3,script=no,downscript=no"
+		-device "virtio-net-pci,id=$1,netdev=$1-netdev,mac=$2,bus=$PORT,disable-legacy=on,iommu_platform=on,romfile="
+	)
+}
+
+# machine_line NAME - a character device that is written to through a pipe, and whose
+# output is collected in WORK/NAME.log; sets LINE, the number to write to
+machine_line() {
 	mkfifo "$WORK/$1.in" "$WORK/$1.out"
-	exec {PIPE_IN}<>"$WORK/$1.in" {PIPE_OUT}<>"$WORK/$1.out"
+	exec {LINE}<>"$WORK/$1.in"
+	: >"$WORK/$1.log"
+	cat <"$WORK/$1.out" >"$WORK/$1.log" &
+	disown "$!"
+	on_exit stop_pid "$!"
 	M_ARGS+=(-chardev "pipe,id=$1,path=$WORK/$1")
+}
+
+# machine_line_end NAME - where the next output of the line will begin
+machine_line_end() {
+	stat -c %s "$WORK/$1.log"
+}
+
+# machine_line_from NAME WHERE - what it said from there on
+machine_line_from() {
+	tail -c "+$(($2 + 1))" "$WORK/$1.log"
 }
 
 # machine_boot [FILE...] - start back-ends and QEMU, wait for the guest. Each FILE is
 # put into the guest's root directory.
 machine_boot() {
-	local backend
+	local backend run=()
 
 	eval "$("$TOP/tests/lib/kernel.sh")"
 	"$TOP/tests/machine/initramfs.sh" "$WORK/initramfs" "$@"
@@ -99,19 +132,20 @@ machine_boot() {
 	done
 
 	M_ARGS+=(-chardev "file,id=console,path=$WORK/console.log" -serial chardev:console)
-	machine_pipe control
-	M_CONTROL_IN=$PIPE_IN M_CONTROL_OUT=$PIPE_OUT
-	machine_pipe qmp
-	M_QMP_IN=$PIPE_IN M_QMP_OUT=$PIPE_OUT
+	machine_line control
+	M_CONTROL=$LINE
+	machine_line qmp
+	M_QMP=$LINE
 	M_ARGS+=(-serial chardev:control -mon chardev=qmp,mode=control)
 
-	"$M_QEMU" -name "airlock-test-$M_KIND" -nodefaults -no-user-config -display none \
+	[ -z "$NET" ] || run=(ip netns exec "$NET")
+	"${run[@]}" "$M_QEMU" -name "airlock-test-$M_KIND" -nodefaults -no-user-config -display none \
 		-no-reboot -boot strict=on -smp 2 -m "$M_MEMORY_MIB" -kernel "$VMLINUZ" -initrd "$WORK/initramfs" \
 		-append "console=ttyS0 loglevel=5 panic=-1 test.nonce=$M_NONCE" \
 		"${M_ARGS[@]}" >"$WORK/qemu.log" 2>&1 </dev/null &
 	M_PID=$!
 	on_exit stop_pid "$M_PID"
-	machine_answer 120 >/dev/null || {
+	machine_answer 120 0 >/dev/null || {
 		machine_logs
 		die "the guest did not boot: $(cat "$WORK/dead" 2>/dev/null)"
 	}
@@ -128,45 +162,45 @@ machine_dead() {
 	printf '%s\n' "$*"
 }
 
-# machine_answer SECONDS - what comes on the control line until the answer is
+# machine_answered WHERE - was there an answer since then?
+machine_answered() {
+	machine_line_from control "$1" | grep -aq "^@$M_NONCE "
+}
+
+machine_answered_or_gone() {
+	machine_answered "$1" || gone "$M_PID"
+}
+
+# machine_answer SECONDS WHERE - what comes on the control line until the answer is
 # complete, to stdout; returns the status it ends with; 125 when the machine is dead
 machine_answer() {
-	local end=$((SECONDS + $1)) line='' part output=''
+	local output status
 
-	while :; do
-		if IFS= read -r -t 1 -u "$M_CONTROL_OUT" part; then
-			line+=$part
-			case $line in
-			"@$M_NONCE ready") return 0 ;;
-			"@$M_NONCE "*)
-				output=${output%$'\n'}
-				[ -z "$output" ] || printf '%s\n' "${output%$'\n'}"
-				return "${line##* }"
-				;;
-			esac
-			output+=$line$'\n'
-			line=
-			continue
-		fi
-		line+=$part
+	wait_for "$1" machine_answered_or_gone "$2" || true
+	output=$(machine_line_from control "$2" | tr -d '\0' | sed "/^@$M_NONCE /,\$d")
+	[ -z "$output" ] || printf '%s\n' "$output"
+	status=$(machine_line_from control "$2" | sed -n "s/^@$M_NONCE //p")
+	case $status in
+	'')
 		if gone "$M_PID"; then
 			machine_dead "the machine ended"
-			return 125
-		elif [ "$SECONDS" -ge "$end" ]; then
-			printf '%s' "$output"
+		else
 			machine_dead "no answer in $1 seconds"
-			return 125
 		fi
-	done
+		return 125
+		;;
+	ready) return 0 ;;
+	*) return "$status" ;;
+	esac
 }
 
 machine_tell() {
-	printf '%s\n' "$1" >&"$M_CONTROL_IN"
+	printf '%s\n' "$1" >&"$M_CONTROL"
 }
 
 # guest [-t SECONDS] SCRIPT
 guest() {
-	local deadline=60
+	local deadline=60 where
 
 	if [ "$1" = -t ]; then
 		deadline=$2
@@ -176,8 +210,9 @@ guest() {
 		printf 'the machine is dead: %s\n' "$(cat "$WORK/dead")"
 		return 125
 	fi
+	where=$(machine_line_end control)
 	machine_tell "$(printf '%s\n' "$1" | base64 -w 0)"
-	machine_answer "$deadline"
+	machine_answer "$deadline" "$where"
 }
 
 # ---- the guest's log --------------------------------------------------------
@@ -223,10 +258,12 @@ machine_complaints() {
 	stat -c %s "$WORK/console.log" >"$WORK/log-mark"
 }
 
-# machine_logs - the last lines of the logs that tell most, to stderr
+# machine_logs - the last lines of the logs that tell most, to stderr, once
 machine_logs() {
 	local backend
 
+	[ -z "${M_LOGGED:-}" ] || return 0
+	M_LOGGED=yes
 	last_lines "$WORK/console.log"
 	last_lines "$WORK/qemu.log" 5
 	for backend in "${BACKENDS[@]}"; do
@@ -238,29 +275,20 @@ machine_logs() {
 
 # machine_qmp COMMAND - send it
 machine_qmp() {
-	printf '%s\n' "$1" >&"$M_QMP_IN"
+	printf '%s\n' "$1" >&"$M_QMP"
 }
 
-# machine_qmp_wait SECONDS REGEX - until QEMU says a line that matches
-machine_qmp_wait() {
-	local end=$((SECONDS + $1)) line='' part
-
-	while [ "$SECONDS" -lt "$end" ] && ! gone "$M_PID"; do
-		IFS= read -r -t 1 -u "$M_QMP_OUT" part || {
-			line+=$part
-			continue
-		}
-		line+=$part
-		[[ ! $line =~ $2 ]] || return 0
-		line=
-	done
-	return 1
+machine_unplugged() {
+	machine_line_from qmp "$2" | grep -q "DEVICE_DELETED.*\"device\": \"$1\""
 }
 
 # machine_unplug ID - ask the guest to give the device back; 1 when it does not
 machine_unplug() {
+	local where
+
+	where=$(machine_line_end qmp)
 	machine_qmp "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"$1\"}}"
-	machine_qmp_wait 60 "DEVICE_DELETED.*\"device\": \"$1\""
+	wait_for 60 machine_unplugged "$1" "$where"
 }
 
 # machine_off - 1 when the guest does not power off by itself

@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The machine itself: what a test relies on to notice that something is wrong.
+set -euo pipefail
+# shellcheck source=tests/machine/machine.sh
+. "$(dirname "$0")/../machine/machine.sh"
+# shellcheck source=tests/lib/tap.sh
+. "$TOP/tests/lib/tap.sh"
+
+status_comes_back() {
+	local status=0
+
+	guest 'exit 7' || status=$?
+	[ "$status" -eq 7 ]
+}
+
+# Payload that looks like an answer is not one: it does not know the nonce.
+not_fooled() {
+	local status=0 output
+
+	output=$(guest 'echo "@0123456789abcdef0123456789abcdef 0"; echo "@ 0"; exit 3') || status=$?
+	[ "$status" -eq 3 ]
+	[ "$(printf '%s\n' "$output" | wc -l)" -eq 2 ]
+}
+
+splat_noticed() {
+	local line complaints
+
+	for line in 'WARNING: CPU: 0 PID: 1 at mm/page.c:1' 'BUG: unable to handle page fault' \
+		'Oops: 0000 [#1]' 'possible recursive locking detected' \
+		'INFO: task dd:77 blocked for more than 90 seconds.'; do
+		guest "echo '$line' >/dev/kmsg"
+		complaints=$(machine_complaints)
+		case $complaints in
+		*"$line"*) ;;
+		*) fail "not noticed: $line" ;;
+		esac
+	done
+	complaints=$(machine_complaints)
+	[ -z "$complaints" ] || fail "noticed twice: $complaints"
+}
+
+# A guest that does not answer in time is given up, and says so from then on.
+crash_noticed() {
+	local status=0
+
+	guest 'echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger' || status=$?
+	[ "$status" -eq 125 ] || fail "status $status"
+	status=0
+	guest true || status=$?
+	[ "$status" -eq 125 ] || fail "status $status of a dead machine"
+	machine_complaints | grep -q 'the machine is dead' || fail "no complaint"
+}
+
+need_machine
+machine_new window
+machine_boot
+tap_test "a command's status comes back" status_comes_back
+tap_test "output cannot look like an answer" not_fooled
+tap_test "whatever the kernel complains about is noticed, once" splat_noticed
+tap_test "a crash is noticed" crash_noticed
+tap_done
