@@ -166,7 +166,7 @@ check_log() {
 
 SECONDS=0
 need_root "the demo (it makes a network namespace and a tap)"
-machine_new "${MACHINE:-window}"
+machine_new "${MACHINE:-window}" 4
 on_exit summary
 say "demo: preparing a disk, a network and a secret"
 prepare
