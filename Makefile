@@ -3,6 +3,7 @@
 # make demo     install what is needed, build, boot a guest, show what it shares
 # make check    install what is needed, build, run all tests
 # make          build airlockd and the guest modules
+# make modules_install  install the modules, as root; INSTALL_MOD_PATH= for elsewhere
 # make help     the rest
 #
 # Everything that is built goes to $(BUILD). Nothing here is evaluated before the
@@ -19,6 +20,8 @@ Q	:= $(if $(filter 1,$V),,@)
 KVER	= $(or $(KERNEL_RELEASE),$(shell tests/lib/kernel.sh release))
 KDIR	= /lib/modules/$(KVER)/build
 KMOD	= $(BUILD)/kmod/$(KVER)
+# BTF of a module needs the kernel's vmlinux, which is seldom there.
+KBUILD	= $(MAKE) -s -C $(KDIR) M=$(KMOD) CONFIG_DEBUG_INFO_BTF_MODULES=
 
 CFLAGS	?= -O2 -g
 STD	:= -std=gnu11 -D_GNU_SOURCE
@@ -33,7 +36,7 @@ UNIT	:= $(patsubst tests/unit/%.c,%,$(filter-out tests/unit/rig.c,$(wildcard tes
 RIG	:= $(wildcard tests/unit/rig.c)
 KSRC	= $(wildcard Kbuild ring/* uapi/* driver/* driver/compat/*)
 
-.PHONY: all airlockd modules tools tests demo check style clean help install-packages
+.PHONY: all airlockd modules modules_install tools tests demo check style clean help install-packages
 
 all: airlockd modules
 
@@ -70,8 +73,13 @@ $(KMOD)/.built: $(KSRC)
 	$(Q)mkdir -p $(KMOD) && find $(KMOD) -type l -delete
 	$(Q)cp -rsf $(abspath Kbuild ring uapi driver) $(KMOD)/
 	$(Q)echo '  KBUILD  $(KMOD)'
-	$(Q)$(MAKE) -s -C $(KDIR) M=$(KMOD) $(if $(W),W=$(W)) $(if $(C),C=$(C)) modules
+	$(Q)$(KBUILD) $(if $(W),W=$(W)) $(if $(C),C=$(C)) modules
 	$(Q)touch $@
+
+modules_install: modules
+	$(Q)for m in airlock airlock_blk airlock_net; do \
+		install -D -m 644 $(KMOD)/$$m.ko $(INSTALL_MOD_PATH)/lib/modules/$(KVER)/updates/$$m.ko || exit 1; done
+	$(Q)depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(KVER)
 
 # ---- test programs ---------------------------------------------------------------
 

@@ -238,12 +238,14 @@ static void blk_set_capacity(struct blk_vdisk *vdisk, bool notify)
 {
 	const u64 sectors = vdisk->limits.sectors;
 
-	dev_info(&vdisk->adev->pdev->dev, "%s: %s%llu sectors of 512 bytes, blocks of %u\n",
-		 vdisk->disk->disk_name, notify ? "now " : "", sectors, vdisk->limits.block);
-	if (notify)
+	/* The block layer says by itself when it changes. */
+	if (notify) {
 		set_capacity_and_notify(vdisk->disk, sectors);
-	else
-		set_capacity(vdisk->disk, sectors);
+		return;
+	}
+	dev_info(&vdisk->adev->pdev->dev, "%s: %llu sectors of 512 bytes, blocks of %u\n",
+		 vdisk->disk->disk_name, sectors, vdisk->limits.block);
+	set_capacity(vdisk->disk, sectors);
 }
 
 /* The core's @config: only the capacity may change under a running disk (5.2.6.1). */
@@ -343,13 +345,15 @@ static int blk_lane_open(struct blk_vdisk *vdisk, unsigned int index)
 	lane->inflight = kcalloc(lane->depth, sizeof(*lane->inflight), GFP_KERNEL);
 	if (!lane->inflight)
 		return -ENOMEM;
-	err = blk_lane_slots(lane, index, "ctrl", vdisk->ctrl_bytes, &lane->ctrl);
+	tasklet_setup(&lane->reaper, blk_io_reap_later);
+	/* The largest first, while the region's chunks are whole. */
+	err = blk_lane_pool(lane, index);
 	if (err)
 		return err;
 	err = blk_lane_slots(lane, index, "data", BLK_BLOCK, &lane->data);
 	if (err)
 		return err;
-	err = blk_lane_pool(lane, index);
+	err = blk_lane_slots(lane, index, "ctrl", vdisk->ctrl_bytes, &lane->ctrl);
 	if (err)
 		return err;
 
@@ -364,6 +368,8 @@ static int blk_lane_open(struct blk_vdisk *vdisk, unsigned int index)
 
 static void blk_lane_close(struct blk_lane *lane)
 {
+	if (lane->q)
+		tasklet_kill(&lane->reaper);
 	airlock_queue_close(lane->q);
 	lane->q = NULL;
 	kfree(lane->pool_map);

@@ -7,6 +7,7 @@
 #define DRIVER_BLK_H
 
 #include <linux/blk-mq.h>
+#include <linux/interrupt.h>
 #include <linux/types.h>
 
 #include "../ring/blk_req.h"
@@ -55,6 +56,7 @@ struct blk_stats {
  * @pool_map: the pool's private memory
  * @inflight: by tag, the request that the device has; under the lock. Whoever
  *	takes a request out of here, and nobody else, completes it
+ * @reaper: takes completions, outside of the interrupt
  * @depth: number of tags
  * @dead: nothing goes in any more; under the lock
  * @stats: counters; under the lock
@@ -67,6 +69,7 @@ struct blk_lane {
 	struct extent_pool pool;
 	void *pool_map;
 	struct request **inflight;
+	struct tasklet_struct reaper;
 	u32 depth;
 	bool dead;
 	struct blk_stats stats;
@@ -111,6 +114,7 @@ struct blk_vdisk {
 extern const struct blk_mq_ops blk_io_ops;
 size_t blk_io_pdu_bytes(void);
 void blk_io_call(struct airlock_queue *q);
+void blk_io_reap_later(struct tasklet_struct *reaper);
 void blk_io_start(struct blk_lane *lane);
 void blk_io_kill(struct blk_lane *lane);
 

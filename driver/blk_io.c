@@ -11,7 +11,7 @@
  *
  *   prepare   compose the header, find the bounce memory, copy write data out
  *   submit    stage the chain in the ring; the device has it once published
- *   reap      (interrupt) take completions out of the ring
+ *   reap      (tasklet) take completions out of the ring
  *   finish    (softirq) read the status, copy read data in, give memory back, end
  *
  * Copies are done without the lane's lock: the tag owns the memory. Only the
@@ -421,6 +421,18 @@ static void blk_io_reap(struct blk_lane *lane)
 }
 
 /**
+ * blk_io_reap_later() - take completions; the tasklet of a lane
+ * @reaper: of the lane
+ *
+ * Not in the interrupt: with one processor the block layer finishes a request where
+ * it is told of it, and that is where read data is copied.
+ */
+void blk_io_reap_later(struct tasklet_struct *reaper)
+{
+	blk_io_reap(container_of(reaper, struct blk_lane, reaper));
+}
+
+/**
  * blk_io_call() - the device called
  * @q: the lane's virtqueue
  *
@@ -428,7 +440,9 @@ static void blk_io_reap(struct blk_lane *lane)
  */
 void blk_io_call(struct airlock_queue *q)
 {
-	blk_io_reap(q->priv);
+	struct blk_lane *lane = q->priv;
+
+	tasklet_schedule(&lane->reaper);
 }
 
 /* What the device's answer means, looked at once. */

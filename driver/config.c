@@ -13,8 +13,10 @@
  * Fields are read with accesses of their own width, as 4.1.3.1 demands; a
  * table for each device type says what those are.
  *
- * A change interrupt only queues work, and that work runs at most every
- * CONFIG_INTERVAL: a host that sends nothing but these interrupts gets no more.
+ * A change interrupt only queues work. That work waits CONFIG_INTERVAL after the
+ * last one, and twice as long each time that changes do not stop coming, up to
+ * CONFIG_INTERVAL_MAX: a host that sends nothing else gets no more work and no more
+ * lines in the log than that.
  */
 #include <linux/delay.h>
 #include <linux/jiffies.h>
@@ -25,6 +27,7 @@
 
 #define CONFIG_TRIES	64
 #define CONFIG_INTERVAL	(HZ / 4)
+#define CONFIG_INTERVAL_MAX (8 * HZ)
 
 /* Widths of the fields in order; 64-bit ones are two 32-bit accesses. */
 static const u8 config_net_widths[] = {
@@ -118,7 +121,12 @@ static void config_work(struct work_struct *work)
 						struct core_device, config_work);
 	u8 status;
 
-	WRITE_ONCE(core->config_next, jiffies + CONFIG_INTERVAL);
+	if (time_after(jiffies, core->config_next + core->config_wait))
+		core->config_wait = CONFIG_INTERVAL;
+	else
+		core->config_wait = min_t(unsigned long, 2 * core->config_wait,
+					  CONFIG_INTERVAL_MAX);
+	WRITE_ONCE(core->config_next, jiffies + core->config_wait);
 	if (!core_live(core) || airlock_failed(&core->pub))
 		return;
 
@@ -139,6 +147,7 @@ void airlock_config_init(struct core_device *core)
 {
 	INIT_DELAYED_WORK(&core->config_work, config_work);
 	core->config_next = jiffies;
+	core->config_wait = CONFIG_INTERVAL;
 }
 
 /**
@@ -152,9 +161,9 @@ void airlock_config_changed(struct core_device *core)
 	unsigned long now = jiffies, next = READ_ONCE(core->config_next);
 	unsigned long delay = time_before(now, next) ? next - now : 0;
 
-	/* Never longer than the interval, also when @next is very old. */
+	/* Never longer than the interval can be, also when @next is very old. */
 	queue_delayed_work(system_wq, &core->config_work,
-			   min_t(unsigned long, delay, CONFIG_INTERVAL));
+			   min_t(unsigned long, delay, CONFIG_INTERVAL_MAX));
 }
 
 /**

@@ -84,6 +84,7 @@ struct core_queue {
  * @fail_work: resets a failed device and tells the function driver
  * @config_work: tells the function driver of a new configuration
  * @config_next: jiffies before which the next @config_work does not run
+ * @config_wait: how long the next change waits behind it; of the work only
  * @vector_mode: how interrupts are shared out
  * @config_irq: interrupt requested for configuration (or for all), or 0
  * @shared_irq: interrupt requested for all queues, or 0
@@ -110,6 +111,7 @@ struct core_device {
 	struct work_struct fail_work;
 	struct delayed_work config_work;
 	unsigned long config_next;
+	unsigned long config_wait;
 	enum vector_mode vector_mode;
 	int config_irq;
 	int shared_irq;

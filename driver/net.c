@@ -135,10 +135,12 @@ static int net_plan(struct net_nic *nic)
 static void net_carrier(struct net_nic *nic, bool on)
 {
 	mutex_lock(&nic->link_lock);
-	if (on && !nic->dead)
-		netif_carrier_on(nic->ndev);
-	else
-		netif_carrier_off(nic->ndev);
+	if (!nic->leaving) {
+		if (on && !nic->dead)
+			netif_carrier_on(nic->ndev);
+		else
+			netif_carrier_off(nic->ndev);
+	}
 	mutex_unlock(&nic->link_lock);
 }
 
@@ -170,11 +172,13 @@ static void net_failed(struct airlock_device *adev)
 
 	mutex_lock(&nic->link_lock);
 	WRITE_ONCE(nic->dead, true);
-	netif_carrier_off(nic->ndev);
+	if (!nic->leaving) {
+		netif_carrier_off(nic->ndev);
+		netif_tx_disable(nic->ndev);
+		dev_err(&adev->pdev->dev, "%s: device failed, the link is down for good\n",
+			netdev_name(nic->ndev));
+	}
 	mutex_unlock(&nic->link_lock);
-	netif_tx_disable(nic->ndev);
-	dev_err(&adev->pdev->dev, "%s: device failed, the link is down for good\n",
-		netdev_name(nic->ndev));
 }
 
 static void net_set_address(struct net_nic *nic, const struct virtio_net_config *config)
@@ -392,6 +396,17 @@ static void net_pairs_close(struct net_nic *nic)
 	airlock_region_release(nic->adev);
 }
 
+/*
+ * No word about the link from here on: a change of carrier is queued for a work that
+ * looks at the interface later, and unregistering waits for those queued before only.
+ */
+static void net_leave(struct net_nic *nic)
+{
+	mutex_lock(&nic->link_lock);
+	nic->leaving = true;
+	mutex_unlock(&nic->link_lock);
+}
+
 static int net_probe(struct auxiliary_device *aux, const struct auxiliary_device_id *id)
 {
 	struct airlock_device *adev = airlock_from_aux(aux);
@@ -424,6 +439,7 @@ static int net_probe(struct auxiliary_device *aux, const struct auxiliary_device
 	return 0;
 
 close:
+	net_leave(nic);
 	net_pairs_close(nic);
 	free_netdev(nic->ndev);
 	return err;
@@ -433,6 +449,7 @@ static void net_remove(struct auxiliary_device *aux)
 {
 	struct net_nic *nic = auxiliary_get_drvdata(aux);
 
+	net_leave(nic);
 	unregister_netdev(nic->ndev);
 	net_pairs_close(nic);
 	free_netdev(nic->ndev);

@@ -185,6 +185,7 @@ struct net_pair {
  * @fifo_bytes: of a transmit FIFO
  * @link_lock: one change of the carrier at a time
  * @dead: the device has failed; never cleared
+ * @leaving: the interface is going away; under @link_lock, never cleared
  * @num_pairs: entries of @pair
  * @pair: the queues
  */
@@ -198,6 +199,7 @@ struct net_nic {
 	u32 fifo_bytes;
 	struct mutex link_lock;
 	bool dead;
+	bool leaving;
 	unsigned int num_pairs;
 	struct net_pair pair[];
 };

@@ -293,6 +293,10 @@ static int net_rx_poll(struct napi_struct *napi, int budget)
 	unsigned int loss;
 	int work;
 
+	/* Netpoll wants frames sent; it polls without having scheduled, and arms nothing. */
+	if (!budget)
+		return 0;
+
 	net_rx_disarm(rx);
 	for (work = 0; work < budget; work++) {
 		if (!net_rx_gather(rx, &raw, &loss))

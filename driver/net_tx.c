@@ -347,14 +347,16 @@ static int net_tx_poll(struct napi_struct *napi, int budget)
 	int ret;
 
 	spin_lock_irqsave(&tx->q->lock, flags);
-	tx->armed = false;
-	ring_drv_disarm(&tx->q->ring);
+	/* Netpoll, with a budget of 0, may not complete: a call on order stays so. */
+	if (budget) {
+		tx->armed = false;
+		ring_drv_disarm(&tx->q->ring);
+	}
 	ret = net_tx_reclaim(tx);
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 	if (unlikely(ret < 0))
 		airlock_queue_fault(tx->q);
 
-	/* Netpoll, with a budget of 0, may not complete. */
 	if (!budget || !napi_complete_done(napi, 0))
 		return 0;
 

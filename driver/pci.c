@@ -17,7 +17,9 @@
  * still some part of a BAR, so the lengths are bounded again afterwards by what
  * is mapped whatever the answer was: the rest of the page that the structure
  * starts in. No device's configuration and no notification register that the
- * library maps as a whole crosses a page.
+ * library maps as a whole crosses a page. A list that loops in the library's reads
+ * only still holds this one probe up for ever: a host that wants that can stop the
+ * processor as well.
  *
  * Of the library's struct only the pointers @device, @isr and @notify_base and
  * the length @device_len are looked at, for which it has no calls.
@@ -228,12 +230,27 @@ static const struct pci_device_id airlock_pci_ids[] = {
 	{ }
 };
 
+/*
+ * A sleeping machine forgets the rings, and a restored one has others than the
+ * device knows. Until there is more than that, it does not go to sleep.
+ */
+static int airlock_pci_prepare(struct device *dev)
+{
+	dev_err(dev, "system sleep is not supported; unbind the device first\n");
+	return -EOPNOTSUPP;
+}
+
+static const struct dev_pm_ops airlock_pci_pm = {
+	.prepare = airlock_pci_prepare,
+};
+
 static struct pci_driver airlock_pci_driver = {
 	.name = AIRLOCK_MODULE,
 	.id_table = airlock_pci_ids,
 	.probe = airlock_pci_probe,
 	.remove = airlock_pci_remove,
 	.shutdown = airlock_pci_shutdown,
+	.driver.pm = pm_sleep_ptr(&airlock_pci_pm),
 };
 
 /**

@@ -18,11 +18,14 @@
 
 #include "core.h"
 
-/* Not inside the rest of the page where the notification area begins. */
+/* Odd, or not inside the rest of the page where the notification area begins. */
 static bool queue_notify_strays(const struct core_device *core, void __iomem *notify)
 {
 	unsigned long base = (unsigned long)core->mdev.notify_base;
 
+	/* An odd one could be the last byte of the page, and the store cross it. */
+	if (!IS_ALIGNED((unsigned long)notify, sizeof(u16)))
+		return true;
 	return base && ((unsigned long)notify & PAGE_MASK) != (base & PAGE_MASK);
 }
 
