@@ -194,6 +194,7 @@ back_pressure() {
 }
 
 need_machine
+backend_sanitized
 machine_new "${MACHINE:-window}" 32
 set_up
 machine_boot
@@ -214,4 +215,5 @@ tap_test "direct I/O in blocks of 8 MiB" direct_io 8388608 4
 tap_test "eight processes at once" parallel_io
 tap_test "more dirty pages than bounce memory" back_pressure
 tap_test "the guest powers off" machine_off
+tap_test "airlockd ends on SIGTERM" backend_stop_all
 tap_done

@@ -41,6 +41,19 @@ splat_noticed() {
 	[ -z "$complaints" ] || fail "noticed twice: $complaints"
 }
 
+# In a subshell, as every test, so that this back-end is forgotten afterwards.
+sanitizer_noticed() {
+	local line
+
+	BACKENDS+=(unsound)
+	for line in '==7==ERROR: AddressSanitizer: heap-use-after-free' \
+		'==7==ERROR: LeakSanitizer: detected memory leaks' \
+		'ring/split.c:1:2: runtime error: shift exponent 32 is too large'; do
+		echo "$line" >"$WORK/unsound.log"
+		[ "$(machine_complaints)" = "$line" ] || fail "not noticed: $line"
+	done
+}
+
 # A guest that does not answer in time is given up, and says so from then on.
 crash_noticed() {
 	local status=0
@@ -59,5 +72,6 @@ machine_boot
 tap_test "a command's status comes back" status_comes_back
 tap_test "output cannot look like an answer" not_fooled
 tap_test "whatever the kernel complains about is noticed, once" splat_noticed
+tap_test "what a back-end's sanitizers say is noticed" sanitizer_noticed
 tap_test "a crash is noticed" crash_noticed
 tap_done

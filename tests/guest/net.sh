@@ -138,6 +138,7 @@ passt() {
 }
 
 need_machine
+backend_sanitized
 machine_new "${MACHINE:-window}"
 set_up
 machine_boot
@@ -157,4 +158,5 @@ tap_test "a flood of packets" flood
 tap_test "down and up, idle and under way" down_and_up
 tap_test "passt on a stream socket, without root" passt
 tap_test "the guest powers off" machine_off
+tap_test "airlockd ends on SIGTERM" backend_stop_all
 tap_done

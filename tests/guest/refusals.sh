@@ -57,6 +57,9 @@ tap_test "net: 96 receive slots are refused" refuses airlock_net rx_slots=96 \
 	'rx_slots=96: must be a power of two from 64 to 1024'
 tap_test "net: receive slots of 1024 bytes are refused" refuses airlock_net rx_slot_bytes=1024 \
 	'rx_slot_bytes=1024: must be a power of two from 2048 to 16384'
+tap_test "net: 1024 receive slots of 16384 bytes are refused" refuses airlock_net \
+	'rx_slots=1024 rx_slot_bytes=16384' \
+	'rx_slots=1024 of rx_slot_bytes=16384: more than 2048 KiB together'
 tap_test "net: a transmit FIFO of 255 KiB is refused" refuses airlock_net tx_fifo_kib=255 \
 	'tx_fifo_kib=255: must be 256 to 2048'
 tap_test "net: a transmit FIFO of 2048 KiB is accepted" accepts airlock_net tx_fifo_kib=2048

@@ -16,6 +16,9 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=${XDG_CACHE_HOME:-~/.cache}/airlock
 export BUILD=${BUILD:-$TOP/build}
 
+# The kernels that the guest modules are for: 6.1.0-56-amd64 is the SERIES, a dot, the REST.
+KERNEL_SERIES=6.1 KERNEL_REST='[0-9]+-[0-9]+-amd64'
+
 # say WORD... - progress
 say() {
 	printf '%s\n' "$*" >&2

@@ -9,8 +9,11 @@
 #   WORK/NAME.d. Devices are collected with backend_device; backend_start starts the
 #   process and returns when all its sockets are there. Its log is WORK/NAME.log.
 #   It runs as root, because taps want that, or, after backend_unprivileged, as nobody.
+#   Which airlockd: AIRLOCKD of the environment if set, else that with sanitizers
+#   after backend_sanitized, else the plain one. (A search of a process with
+#   sanitizers, which maps terabytes, would not end.)
 
-AIRLOCKD=${AIRLOCKD:-$BUILD/airlockd}
+AIRLOCKD=${AIRLOCKD:-}
 declare -A BACKEND_SOCKETS=() BACKEND_PID=() BACKEND_NOBODY=()
 BACKENDS=()
 
@@ -28,11 +31,23 @@ backend_device() {
 	devices+=(--device "$3,socket=$SOCKET,id=$2")
 }
 
-# backend_unprivileged NAME - let it run as nobody; to be said after backend_device
+# backend_sanitized - the back-ends to come are to notice their own errors
+backend_sanitized() {
+	AIRLOCKD=${AIRLOCKD:-$BUILD/asan/airlockd}
+}
+
+# backend_program - the airlockd to be run
+backend_program() {
+	printf '%s\n' "${AIRLOCKD:-$BUILD/airlockd}"
+}
+
+# backend_unprivileged NAME - let it run as nobody; to be said after backend_device.
+# Nobody may not enter each directory that a build can be in: it gets a copy.
 backend_unprivileged() {
 	BACKEND_NOBODY[$1]=yes
 	chmod 711 "$WORK"
 	chown nobody:nogroup "$WORK/$1.d"
+	install -m 755 "$(backend_program)" "$WORK/airlockd-$1"
 }
 
 AS_NOBODY=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
@@ -66,12 +81,16 @@ backend_up_or_gone() {
 # backend_start NAME
 backend_start() {
 	local -n devices=backend_devices_$1
-	local run=()
+	local run=() program
 
-	[ -x "$AIRLOCKD" ] || die "$AIRLOCKD is missing: build it with make"
+	program=$(backend_program)
+	[ -x "$program" ] || die "$program is missing: build it with make airlockd tests"
 	[ -z "$NET" ] || run=(ip netns exec "$NET")
-	! [[ -v BACKEND_NOBODY[$1] ]] || run+=("${AS_NOBODY[@]}")
-	"${run[@]}" "$AIRLOCKD" "${devices[@]}" >>"$WORK/$1.log" 2>&1 </dev/null &
+	if [[ -v BACKEND_NOBODY[$1] ]]; then
+		run+=("${AS_NOBODY[@]}")
+		program=$WORK/airlockd-$1
+	fi
+	"${run[@]}" "$program" "${devices[@]}" >>"$WORK/$1.log" 2>&1 </dev/null &
 	BACKEND_PID[$1]=$!
 	# A test may kill it; the shell need not announce that.
 	disown "$!"
@@ -96,6 +115,17 @@ backend_kill() {
 # backend_stop NAME - as a user does; 1 when it does not end
 backend_stop() {
 	kill -TERM "${BACKEND_PID[$1]}" && wait_for 10 gone "${BACKEND_PID[$1]}"
+}
+
+# backend_stop_all - those that still run: as a test, the last one, so that what a
+# sanitizer says at the end is seen
+backend_stop_all() {
+	local name
+
+	for name in "${BACKENDS[@]}"; do
+		! backend_alive "$name" || backend_stop "$name" ||
+			fail "airlockd ($name) does not end on SIGTERM"
+	done
 }
 
 # backend_complaints - what sanitizers said in any log; nothing is good

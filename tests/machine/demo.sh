@@ -12,7 +12,9 @@
 #   memory and tmpfs. The secret's token is made here and goes into the guest with its
 #   root file system. The host side then looks for it in everything that the back-end
 #   has mapped, has open, or could have been handed by the VMM: once in the midst of
-#   disk I/O, once after all I/O, both with the guest up and the secret in use.
+#   I/O, once after all I/O, both with the guest up and the secret in use. In the midst
+#   of I/O means that a writer and a sender go on until they are told to stop, and that
+#   the guest's counters of disk and NIC are higher after the search than before it.
 #   tests/guest/negative.sh shows that the same search finds it where it can be seen.
 #
 #   Each value of the summary is "not reached" until its step was done, so a demo
@@ -30,7 +32,7 @@ readonly CANARY_MIB=32 DISK_MIB=64 NET_MIB=16
 RESULT=failed
 SHARED='not reached' REGION='not reached' DISK='not reached' NETWORK='not reached'
 CANARY='not reached' LOG='not reached'
-SEARCHED=0
+MEANWHILE='not reached' MAPPED='not reached' SHARES='not reached' FILES='not reached'
 
 # summary - the end of the script, however it ends
 summary() {
@@ -42,7 +44,10 @@ summary() {
 		region of the drivers: $REGION
 		disk checksum: $DISK
 		network checksum: $NETWORK
-		searched on the host: $SEARCHED bytes
+		searched in the back-end's memory: $MAPPED
+		searched in what the VMM shares: $SHARES
+		searched in files the back-end has open: $FILES
+		I/O while searching: $MEANWHILE
 		canary in shared memory: $CANARY
 		guest log: $LOG
 		seconds: $SECONDS
@@ -82,17 +87,34 @@ load() {
 		up $MAC $GUEST/24"
 }
 
-# Starts writing and returns; the sum is made of what was meant, not of what is there.
+# Starts writing and returns: the same file, with other data each time, until there is
+# /run/enough. Dirty pages go to the disk at once, so that it always has something to do.
+# The sum is made of what was meant, not of what is there.
 disk_write() {
 	in_guest "disk=/dev/\$(need_disk demo)
 		mkfs.ext4 -q \$disk
 		mkdir -p /mnt
 		mount -t ext4 \$disk /mnt
+		echo 1048576 >/proc/sys/vm/dirty_background_bytes
 		{
-			dd if=/dev/urandom bs=1M count=$DISK_MIB | tee /mnt/data | sha256sum >/run/sum
-			sync
+			until [ -e /run/sum ] && [ -e /run/enough ]; do
+				dd if=/dev/urandom bs=1M count=$DISK_MIB | tee /mnt/data | sha256sum >/run/sum
+				sync
+			done
 			mv /run/sum /run/written
 		} >/dev/null 2>&1 &"
+}
+
+# Starts sending and returns; net_sent ends it.
+net_send() {
+	net_serve sink 5000 sh -c "exec nc -l -d $HOST 5000 >/dev/null"
+	in_guest "nc $HOST 5000 </dev/urandom >/dev/null 2>&1 &
+		echo \$! >/run/sender
+		wait_for 100 connected 5000"
+}
+
+net_sent() {
+	in_guest 'kill $(cat /run/sender)'
 }
 
 disk_check() {
@@ -132,7 +154,9 @@ search() {
 
 	"$BUILD/guest/search" --mapped "$pid" --held "$pid" --shared "$M_PID" \
 		<"$WORK/token" >"$WORK/search.$1" || status=$?
-	SEARCHED=$((SEARCHED + $(search_says "$1" searched)))
+	MAPPED=$(search_bytes "$1" mapped)
+	SHARES=$(search_bytes "$1" shared)
+	FILES=$(search_bytes "$1" held)
 	case $status in
 	0) [ "$CANARY" != 'not reached' ] || CANARY='not found' ;;
 	1) CANARY="FOUND $(search_says "$1" hits) times" ;;
@@ -140,6 +164,37 @@ search() {
 	esac
 	[ "$status" -eq 0 ] || last_lines "$WORK/search.$1" 40
 	return "$status"
+}
+
+# search_bytes NAME SOURCE - how much of that was looked through
+search_bytes() {
+	awk -v source="$2" '$1 == source { sum += $2 } END { printf "%.0f bytes", sum }' \
+		"$WORK/search.$1"
+}
+
+# io - what disk and NIC of the guest did until now: sectors written, packets sent
+io() {
+	guest "awk '{ print \$7 }' /sys/block/\$(disk demo)/stat
+		cat /sys/class/net/\$(nic $MAC)/statistics/tx_packets" | paste -sd ' '
+}
+
+# Once more if the I/O paused for just as long as the search took.
+search_during() {
+	local before after sectors packets
+
+	for _ in 1 2 3; do
+		before=$(io) || return
+		search during || return
+		after=$(io) || return
+		sectors=$((${after% *} - ${before% *})) packets=$((${after#* } - ${before#* }))
+		MEANWHILE="$((sectors * 512)) bytes written, $packets packets sent"
+		if [ "$sectors" -gt 0 ] && [ "$packets" -gt 0 ]; then
+			in_guest ': >/run/enough'
+			return
+		fi
+	done
+	CANARY='no I/O was under way'
+	return 1
 }
 
 # search_says NAME KEY
@@ -178,8 +233,10 @@ say "demo: holding $CANARY_MIB MiB of canary in anonymous memory, and as many in
 in_guest "canary_start $CANARY_MIB" || failed "the canary did not start"
 say "demo: making an ext4 file system, writing $DISK_MIB MiB to it"
 disk_write || failed "the disk does not hold a file system"
-say "demo: searching all that the back-end sees, during I/O"
-search during || failed "the canary: $CANARY"
+say "demo: searching all that the back-end sees, during I/O of disk and network"
+net_send || failed "the host side cannot be reached"
+search_during || failed "the canary: $CANARY"
+net_sent || failed "the connection to the host side ended"
 say "demo: reading back, comparing checksums"
 DISK=differs
 disk_check || failed "what was read is not what was written"

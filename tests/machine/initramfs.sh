@@ -64,6 +64,10 @@ ln -s busybox "$ROOT/bin/sh"
 ln -s ../bin/busybox "$ROOT/sbin/modprobe"
 install -m 644 /etc/mke2fs.conf "$ROOT/etc/mke2fs.conf"
 add_modules "$ROOT"
+# Debian's own, which knows softdep, for tests that ask for it by path.
+add_program "$ROOT" "$(PATH=$PATH:/sbin:/usr/sbin command -v kmod)"
+mkdir "$ROOT/sbin/kmod.d"
+ln -s ../kmod "$ROOT/sbin/kmod.d/modprobe"
 # By a name that is not one of busybox's own, which its shell would prefer.
 add_program "$ROOT" "$(PATH=$PATH:/sbin:/usr/sbin command -v mkfs.ext4)"
 for tool in "${TOOLS[@]}"; do

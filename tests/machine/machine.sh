@@ -15,6 +15,9 @@
 #   generous: it is there to end a hang, not to measure. A machine that missed a
 #   deadline or ended is dead (WORK/dead says why): each later guest fails at once.
 #
+#   M_BOOT and M_APPEND, to be changed between machine_new and machine_boot, say what the
+#   firmware does with disks, and more words of the kernel's command line.
+#
 #   Every device is behind a root port of its own, so that it can be unplugged.
 # shellcheck source=tests/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
@@ -32,6 +35,7 @@ readonly M_SPLAT='BUG|WARNING|Oops|general protection|Call Trace|unable to handl
 machine_new() {
 	M_WINDOW_MIB=${2:-16}
 	M_KIND=$1 M_ARGS=() M_PORTS=0 M_PID=''
+	M_BOOT=(-boot strict=on) M_APPEND=''
 	declare -F "machine_kind_$1" >/dev/null || die "no machine is of kind $1"
 	work_dir machine
 	echo 0 >"$WORK/log-mark"
@@ -140,8 +144,8 @@ machine_boot() {
 
 	[ -z "$NET" ] || run=(ip netns exec "$NET")
 	"${run[@]}" "$M_QEMU" -name "airlock-test-$M_KIND" -nodefaults -no-user-config -display none \
-		-no-reboot -boot strict=on -smp 2 -m "$M_MEMORY_MIB" -kernel "$VMLINUZ" -initrd "$WORK/initramfs" \
-		-append "console=ttyS0 loglevel=5 panic=-1 test.nonce=$M_NONCE" \
+		-no-reboot "${M_BOOT[@]}" -smp 2 -m "$M_MEMORY_MIB" -kernel "$VMLINUZ" -initrd "$WORK/initramfs" \
+		-append "console=ttyS0 loglevel=5 panic=-1 test.nonce=$M_NONCE $M_APPEND" \
 		"${M_ARGS[@]}" >"$WORK/qemu.log" 2>&1 </dev/null &
 	M_PID=$!
 	on_exit stop_pid "$M_PID"

@@ -50,7 +50,7 @@ kernel_doc() {
 	local tool
 
 	tool=$(find /usr/src/linux-headers-*-common/scripts/ -name kernel-doc | sort | tail -n 1)
-	[ -n "$tool" ] || fail "kernel-doc is missing: install linux-headers-amd64"
+	[ -n "$tool" ] || fail "kernel-doc is missing: run tests/lib/install.sh"
 	! "$tool" -none -Werror ring/*.h driver/*.h host/*.h 2>&1 | grep .
 }
 
