@@ -11,8 +11,19 @@
  * before the operation starts. When it ends, short I/O goes on where it stopped;
  * then the status is written, the chain pushed, and the slot is free again.
  *
+ * Either all data goes past the page cache or all goes through it. A page, or a
+ * folio of several, that is written back whole because of a write through the cache
+ * would overwrite what a write past it did to another part in the meantime. So
+ * direct I/O is used when what it wants aligned is no more than the block that the
+ * driver is told of: then offset and length always are. Where only the guest's
+ * memory is not, the data goes by way of a private buffer, piece by piece; a queue
+ * has BLK_BOUNCES of them, and requests wait for one.
+ *
  * At most BLK_DEPTH requests of a queue are in flight; a ring that holds more
- * waits. Requests complete in any order. FLUSH covers the writes that were
+ * waits. Requests complete in any order, and there is no log of those in flight: when
+ * the daemon is killed meanwhile, a front-end that goes on from used.idx takes some of
+ * them for done and others for not; until such a log exists, its guest has to reset
+ * the device. FLUSH covers the writes that were
  * completed before it came (5.2.6.2), which is what fsync gives. A driver that
  * does not know FLUSH is promised that completed writes are durable: for it
  * every write is a synchronous one.
@@ -32,6 +43,9 @@
 #define BLK_SEG_MAX	126u		/* told to the driver: data segments */
 #define BLK_SEGS	256u		/* accepted: with room for split headers */
 #define BLK_BYTES	(1u << 30)	/* of a chain */
+#define BLK_BOUNCES	16u		/* private buffers of a queue */
+#define BLK_BOUNCE_BYTES	(128u << 10)
+#define BLK_BOUNCE_ALIGN	4096u	/* no block is larger */
 
 /* RWF_DSYNC of linux/fs.h; the cast in there is not one that sparse accepts. */
 #define BLK_RW_DSYNC	0x2
@@ -42,11 +56,13 @@ _Static_assert(BLK_SEGS <= IOV_MAX, "a request must be one operation");
  * struct blk - a disk
  * @dev: what it has in common with other devices
  * @file: what it stands on
+ * @direct: data goes past the page cache
  * @serial: answer to GET_ID, padded with zeros
  */
 struct blk {
 	struct device dev;
 	struct blk_file file;
+	bool direct;
 	char serial[VIRTIO_BLK_ID_BYTES];
 };
 
@@ -59,8 +75,13 @@ struct blk {
  * @done: bytes that were read or written
  * @iov: data segments that are left
  * @iovs: how many
- * @next: of the free slots
+ * @bounced: the data goes by way of @buf
+ * @buf: private buffer, or NULL while it waits for one
+ * @skip: bytes of @data before the data, when it is bounced
+ * @segs: how many of @data
+ * @next: of the free slots, or of those that wait for a buffer
  * @seg: memory of @iov
+ * @data: segments of the chain, when it is bounced
  */
 struct blk_io {
 	struct queue_op op;
@@ -70,20 +91,35 @@ struct blk_io {
 	u32 done;
 	struct iovec *iov;
 	unsigned int iovs;
+	bool bounced;
+	void *buf;
+	u32 skip;
+	unsigned int segs;
 	struct blk_io *next;
 	struct iovec seg[BLK_SEGS];
+	struct ring_iov data[BLK_SEGS];
 };
 
 /**
  * struct blk_queue - a queue of a disk
  * @disk: what requests are checked against
  * @free: slots that are not in flight
+ * @bounces: private buffers that exist
+ * @spares: of which not in use
+ * @spare: they
+ * @waiting: requests that wait for one, first to last
+ * @waiting_end: where the next such is linked
  * @seg: where a chain's segments are put when it is popped
  * @io: the slots
  */
 struct blk_queue {
 	struct blk_disk disk;
 	struct blk_io *free;
+	unsigned int bounces;
+	unsigned int spares;
+	void *spare[BLK_BOUNCES];
+	struct blk_io *waiting;
+	struct blk_io **waiting_end;
 	struct ring_iov seg[BLK_SEGS];
 	struct blk_io io[BLK_DEPTH];
 };
@@ -91,6 +127,48 @@ struct blk_queue {
 static struct blk *blk_of(const struct queue *q)
 {
 	return (struct blk *)((char *)q->dev - offsetof(struct blk, dev));
+}
+
+static void blk_submit(struct queue *q, struct blk_io *io);
+
+/* ---- private buffers --------------------------------------------------------- */
+
+/* Give a request a buffer. Return: 1, 0 when it will be given one, -ENOMEM. */
+static int blk_bounce_get(struct blk_queue *b, struct blk_io *io)
+{
+	if (b->spares) {
+		io->buf = b->spare[--b->spares];
+		return 1;
+	}
+	if (b->bounces < BLK_BOUNCES &&
+	    !posix_memalign(&io->buf, BLK_BOUNCE_ALIGN, BLK_BOUNCE_BYTES)) {
+		b->bounces++;
+		return 1;
+	}
+	io->buf = NULL;
+	if (!b->bounces)
+		return -ENOMEM;
+	io->next = NULL;
+	*b->waiting_end = io;
+	b->waiting_end = &io->next;
+	return 0;
+}
+
+/* A request needs its buffer no longer: whoever waits goes on. */
+static void blk_bounce_put(struct queue *q, struct blk_io *io)
+{
+	struct blk_queue *b = q->priv;
+	struct blk_io *next = b->waiting;
+
+	if (!next) {
+		b->spare[b->spares++] = io->buf;
+		return;
+	}
+	b->waiting = next->next;
+	if (!b->waiting)
+		b->waiting_end = &b->waiting;
+	next->buf = io->buf;
+	blk_submit(q, next);
 }
 
 /* ---- requests -------------------------------------------------------------- */
@@ -103,6 +181,9 @@ static void blk_complete(struct queue *q, struct blk_io *io, u8 status, u32 good
 	shared_store8(io->status, status);
 	ring_dev_push(&q->ring, &io->chain,
 		      status == VIRTIO_BLK_S_OK ? good + BLK_STATUS_BYTES : good);
+	if (io->buf)
+		blk_bounce_put(q, io);
+	io->buf = NULL;
 	/* What waits for a slot may go on. */
 	if (!b->free)
 		queue_again(q);
@@ -110,10 +191,10 @@ static void blk_complete(struct queue *q, struct blk_io *io, u8 status, u32 good
 	b->free = io;
 }
 
-/* May the rest of a request go past the page cache? */
+/* Is the memory of a request aligned for direct I/O? */
 static bool blk_is_aligned(const struct blk_file *f, const struct blk_io *io)
 {
-	u64 bits = io->req.offset + io->done;
+	u64 bits = 0;
 	unsigned int i;
 
 	for (i = 0; i < io->iovs; i++)
@@ -121,20 +202,42 @@ static bool blk_is_aligned(const struct blk_file *f, const struct blk_io *io)
 	return !(bits & (f->align - 1));
 }
 
+/* The next piece of a request by way of its buffer becomes its only segment. */
+static void blk_fill(struct blk_io *io)
+{
+	u32 bytes = min_t(u32, io->req.bytes - io->done, BLK_BOUNCE_BYTES);
+
+	if (io->req.op == BLK_OP_WRITE)
+		ring_iov_read(io->data, io->segs, io->skip + io->done, io->buf, bytes);
+	io->iov = io->seg;
+	io->iovs = 1;
+	io->seg[0].iov_base = io->buf;
+	io->seg[0].iov_len = bytes;
+}
+
 static void blk_submit(struct queue *q, struct blk_io *io)
 {
-	const struct blk_queue *b = q->priv;
-	const struct blk_file *f = &blk_of(q)->file;
-	struct io_uring_sqe *sqe = queue_sqe(q, &io->op);
+	const struct blk *blk = blk_of(q);
+	struct blk_queue *b = q->priv;
 	u64 at = io->req.offset + io->done;
-	int fd = f->fd;
+	int fd = blk->direct ? blk->file.direct : blk->file.fd;
+	struct io_uring_sqe *sqe;
+	int r;
 
+	if (io->bounced && !io->buf) {
+		r = blk_bounce_get(b, io);
+		if (r < 0)
+			blk_complete(q, io, VIRTIO_BLK_S_IOERR, 0);
+		if (r <= 0)
+			return;
+	}
+	if (io->bounced)
+		blk_fill(io);
+	sqe = queue_sqe(q, &io->op);
 	if (!sqe) {
 		blk_complete(q, io, VIRTIO_BLK_S_IOERR, 0);
 		return;
 	}
-	if (f->direct >= 0 && io->req.op != BLK_OP_FLUSH && blk_is_aligned(f, io))
-		fd = f->direct;
 	switch (io->req.op) {
 	case BLK_OP_READ:
 		io_uring_prep_readv(sqe, fd, io->iov, io->iovs, at);
@@ -145,16 +248,20 @@ static void blk_submit(struct queue *q, struct blk_io *io)
 			sqe->rw_flags = (__force __kernel_rwf_t)BLK_RW_DSYNC;
 		break;
 	default:
-		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+		io_uring_prep_fsync(sqe, blk->file.fd, IORING_FSYNC_DATASYNC);
 		break;
 	}
 	queue_submit(sqe, &io->op);
 }
 
-/* Drop @bytes from the front of what is left; there are more than that. */
+/* So many bytes more of a request were read or written; not more than are left. */
 static void blk_advance(struct blk_io *io, u32 bytes)
 {
+	if (io->bounced && io->req.op == BLK_OP_READ)
+		ring_iov_write(io->data, io->segs, io->skip + io->done, io->buf, bytes);
 	io->done += bytes;
+	if (io->bounced || io->done == io->req.bytes)
+		return;
 	while (bytes >= io->iov->iov_len) {
 		bytes -= (u32)io->iov->iov_len;
 		io->iov++;
@@ -178,13 +285,12 @@ static void blk_on_done(struct queue *q, struct queue_op *op, int res)
 		blk_complete(q, io, VIRTIO_BLK_S_OK, 0);
 		return;
 	}
-	if (res > 0 && (u32)res < left) {
+	if (res > 0 && (u32)res <= left) {
 		blk_advance(io, (u32)res);
-		blk_submit(q, io);
-		return;
-	}
-	if (res > 0 && (u32)res == left) {
-		blk_complete(q, io, VIRTIO_BLK_S_OK, in ? io->req.bytes : 0);
+		if (io->done < io->req.bytes)
+			blk_submit(q, io);
+		else
+			blk_complete(q, io, VIRTIO_BLK_S_OK, in ? io->req.bytes : 0);
 		return;
 	}
 	log_peer(&q->dev->limit, LOG_WARN, q->dev->id, "%s of %u bytes at %llu failed: %s",
@@ -194,27 +300,39 @@ static void blk_on_done(struct queue *q, struct queue_op *op, int res)
 	blk_complete(q, io, VIRTIO_BLK_S_IOERR, in ? io->done : 0);
 }
 
-/* Data segments of a chain: @skip bytes passed over, @bytes taken. */
-static void blk_gather(struct blk_io *io, const struct ring_iov *seg, unsigned int segs,
-		       u32 skip, u32 bytes)
+/* Remember the data segments of a chain for a request that is bounced. */
+static void blk_bounce(struct blk_io *io, const struct ring_iov *seg, unsigned int segs, u32 skip)
 {
-	u32 len;
+	memcpy(io->data, seg, segs * sizeof(*seg));
+	io->segs = segs;
+	io->skip = skip;
+	io->bounced = true;
+}
+
+/* Data segments of a chain: @skip bytes passed over, then as many as are asked for. */
+static void blk_gather(const struct blk *blk, struct blk_io *io, const struct ring_iov *seg,
+		       unsigned int segs, u32 skip)
+{
+	u32 bytes = io->req.bytes, pass = skip, len;
+	unsigned int i;
 
 	io->iov = io->seg;
 	io->iovs = 0;
-	for (; segs && bytes; seg++, segs--) {
-		if (skip >= seg->len) {
-			skip -= seg->len;
+	for (i = 0; i < segs && bytes; i++) {
+		if (pass >= seg[i].len) {
+			pass -= seg[i].len;
 			continue;
 		}
-		len = min_t(u32, seg->len - skip, bytes);
+		len = min_t(u32, seg[i].len - pass, bytes);
 		/* For the kernel, which copies: nobody looks at it here. */
-		io->seg[io->iovs].iov_base = shared_unmark(shared_at(seg->base, skip));
+		io->seg[io->iovs].iov_base = shared_unmark(shared_at(seg[i].base, pass));
 		io->seg[io->iovs].iov_len = len;
 		io->iovs++;
 		bytes -= len;
-		skip = 0;
+		pass = 0;
 	}
+	if (blk->direct && !blk_is_aligned(&blk->file, io))
+		blk_bounce(io, seg, segs, skip);
 }
 
 static void blk_get_id(struct queue *q, struct blk_io *io, const struct ring_chain *c)
@@ -245,16 +363,17 @@ static bool blk_serve_chain(struct queue *q, const struct ring_chain *c)
 	last = &c->iov[c->out + c->in - 1];
 	io->status = shared_at(last->base, last->len - 1);
 	io->done = 0;
+	io->bounced = false;
 	if (status != VIRTIO_BLK_S_OK) {
 		blk_complete(q, io, (u8)status, 0);
 		return true;
 	}
 	switch (io->req.op) {
 	case BLK_OP_READ:
-		blk_gather(io, c->iov + c->out, c->in, 0, io->req.bytes);
+		blk_gather(blk_of(q), io, c->iov + c->out, c->in, 0);
 		break;
 	case BLK_OP_WRITE:
-		blk_gather(io, c->iov, c->out, BLK_HDR_BYTES, io->req.bytes);
+		blk_gather(blk_of(q), io, c->iov, c->out, BLK_HDR_BYTES);
 		break;
 	case BLK_OP_GET_ID:
 		blk_get_id(q, io, c);
@@ -311,10 +430,15 @@ static int blk_start(struct queue *q)
 	b->disk.block = blk->file.block;
 	/* What the device is does not depend on what the driver knows of it. */
 	b->disk.features = q->features | (blk->dev.features & BIT_ULL(VIRTIO_BLK_F_RO));
+	b->bounces = 0;
+	b->spares = 0;
+	b->waiting = NULL;
+	b->waiting_end = &b->waiting;
 	b->free = NULL;
 	for (i = 0; i < BLK_DEPTH; i++) {
 		b->io[i].op.done = blk_on_done;
 		b->io[i].op.pending = false;
+		b->io[i].buf = NULL;
 		b->io[i].next = b->free;
 		b->free = &b->io[i];
 	}
@@ -324,7 +448,11 @@ static int blk_start(struct queue *q)
 
 static void blk_finish(struct queue *q)
 {
-	free(q->priv);
+	struct blk_queue *b = q->priv;
+
+	while (b->spares)
+		free(b->spare[--b->spares]);
+	free(b);
 	q->priv = NULL;
 }
 
@@ -373,6 +501,7 @@ struct device *blk_open(const struct options_device *spec)
 		free(blk);
 		return NULL;
 	}
+	blk->direct = blk->file.direct >= 0 && blk->file.align <= blk->file.block;
 	if (spec->serial)
 		memcpy(blk->serial, spec->serial,
 		       min_t(size_t, strlen(spec->serial), sizeof(blk->serial)));

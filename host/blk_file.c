@@ -8,9 +8,14 @@
  * kernel writes back and drops cached pages of a range around direct I/O. What
  * alignment is needed is found by trying, since file systems differ and older
  * kernels do not tell.
+ *
+ * Both are locked against other users of the image (blk_lock.c). A block device that
+ * is to be written is also opened exclusively, which the kernel denies while
+ * something of it is mounted or used by another driver.
  */
 #include "blk_file.h"
 
+#include "blk_lock.h"
 #include "log.h"
 #include "../ring/blk_req.h"
 
@@ -83,31 +88,89 @@ static int blk_file_measure(struct blk_file *f, const char *id, const char *path
 	return 0;
 }
 
-int blk_file_open(struct blk_file *f, const char *id, const char *path, bool readonly)
+static const char *blk_file_advice(int err, bool readonly)
+{
+	switch (err) {
+	case ENOENT:
+		return "create it first";
+	case EACCES:
+	case EPERM:
+		return readonly ? "check its permissions" :
+				  "check its permissions, or use readonly=on";
+	case EROFS:
+		return "use readonly=on";
+	case EISDIR:
+	case ENXIO:
+	case ENODEV:
+		return "it is neither a file nor a block device: choose another path";
+	case EBUSY:
+		return "it is mounted or otherwise in use: stop that, or use readonly=on";
+	case ETXTBSY:
+		return "it is used as a program or for swapping: stop that, or use readonly=on";
+	default:
+		return "check the path";
+	}
+}
+
+/* Open it the first time. Return: 0 or -errno, saying what is wrong. */
+static int blk_file_open_cached(struct blk_file *f, const char *id, const char *path,
+				bool readonly)
 {
 	int mode = readonly ? O_RDONLY : O_RDWR;
+	struct stat st;
 	int r;
 
+	/* Means something without O_CREAT for block devices only. */
+	if (!readonly && !stat(path, &st) && S_ISBLK(st.st_mode))
+		mode |= O_EXCL;
 	/* O_NONBLOCK for now: never wait for the other end of a FIFO. */
 	f->fd = open(path, mode | O_CLOEXEC | O_NONBLOCK);
-	if (f->fd < 0) {
-		r = -errno;
-		log_error(id, "image %s cannot be opened%s: %s: %s", path,
-			  readonly ? "" : " for writing", strerror(-r),
-			  r == -ENOENT ? "create it first" :
-			  "check its permissions, or use readonly=on");
+	if (f->fd >= 0)
+		return 0;
+	r = -errno;
+	log_error(id, "image %s cannot be opened%s: %s: %s", path,
+		  readonly ? "" : " for writing", strerror(-r), blk_file_advice(-r, readonly));
+	return r;
+}
+
+/* Keep others out. Return: 0 or -errno, saying what is wrong. */
+static int blk_file_lock(struct blk_file *f, const char *id, const char *path, bool readonly)
+{
+	int r = blk_lock_take(f->fd, readonly);
+
+	if (r == -EBUSY) {
+		log_error(id, "image %s is in use%s: stop what uses it (another device, QEMU, qemu-img) or choose another image",
+			  path, readonly ? " for writing" : "");
 		return r;
 	}
+	if (r)
+		log_warn(id, "image %s cannot be locked: %s: see to it that nobody else uses it",
+			 path, strerror(-r));
+	return 0;
+}
+
+int blk_file_open(struct blk_file *f, const char *id, const char *path, bool readonly)
+{
+	int r;
+
+	r = blk_file_open_cached(f, id, path, readonly);
+	if (r)
+		return r;
 	r = blk_file_measure(f, id, path);
 	if (!r && fcntl(f->fd, F_SETFL, 0)) {
 		r = -errno;
 		log_error(id, "image %s cannot be used: %s", path, strerror(-r));
 	}
+	if (!r)
+		r = blk_file_lock(f, id, path, readonly);
 	if (r) {
 		close(f->fd);
 		return r;
 	}
-	blk_file_open_direct(f, path, mode);
+	blk_file_open_direct(f, path, readonly ? O_RDONLY : O_RDWR);
+	/* Where this fails the first lock failed too, and that was said. */
+	if (f->direct >= 0)
+		blk_lock_share(f->direct, readonly);
 	log_debug(id, "image %s: %llu bytes, %s", path, (unsigned long long)f->sectors * BLK_SECTOR,
 		  f->direct >= 0 ? "direct I/O" : "no direct I/O");
 	return 0;

@@ -28,7 +28,8 @@ struct blk_file {
  * @path: file or block device
  * @readonly: it need not be writable
  *
- * Says in one line what is wrong when there is something.
+ * Says in one line what is wrong when there is something; -EBUSY when somebody else
+ * uses it in a way that does not go with this one.
  *
  * Return: 0 or -errno.
  */

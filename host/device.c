@@ -22,7 +22,7 @@ void device_init(struct device *dev, const struct device_ops *ops, const char *i
 	log_limit_init(&dev->limit);
 }
 
-struct device *device_open(const struct options_device *spec)
+static struct device *device_open_type(const struct options_device *spec)
 {
 	switch (spec->type) {
 	case OPTIONS_BLK:
@@ -33,10 +33,27 @@ struct device *device_open(const struct options_device *spec)
 	return NULL;
 }
 
+struct device *device_open(const struct options_device *spec)
+{
+	struct device *dev = device_open_type(spec);
+
+	if (!dev)
+		return NULL;
+	dev->closer = closer_open();
+	if (!dev->closer) {
+		log_error(spec->id, "cannot be opened: %s", strerror(errno));
+		dev->ops->close(dev);
+		return NULL;
+	}
+	return dev;
+}
+
 void device_close(struct device *dev)
 {
-	if (dev)
-		dev->ops->close(dev);
+	if (!dev)
+		return;
+	closer_end(dev->closer);
+	dev->ops->close(dev);
 }
 
 u64 device_features(const struct device *dev)

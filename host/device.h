@@ -3,6 +3,7 @@
 #ifndef HOST_DEVICE_H
 #define HOST_DEVICE_H
 
+#include "closer.h"
 #include "log.h"
 #include "options.h"
 #include "../ring/ring.h"
@@ -59,6 +60,7 @@ struct device_ops {
  * @queues: number of vrings
  * @queue_num: what GET_QUEUE_NUM answers: vrings of a disk, pairs of a network card
  * @limit: for messages that its peers provoke
+ * @closer: of the fds that its front-ends sent
  */
 struct device {
 	const struct device_ops *ops;
@@ -67,6 +69,7 @@ struct device {
 	u16 queues;
 	u16 queue_num;
 	struct log_limit limit;
+	struct closer *closer;
 };
 
 /**

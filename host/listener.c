@@ -3,10 +3,13 @@
  * The socket at which a device waits for its front-end.
  *
  * A device has one session at a time: while there is one the socket is not
- * listened to, and who connects meanwhile waits until it is over. A socket file
- * that a daemon left behind when it was killed refuses connections; such a one
- * is replaced. At the end the file is removed, if it is still the one that was
- * made here.
+ * listened to, and who connects meanwhile waits until it is over and what came
+ * with it is closed (closer.c). When a connection cannot be taken because file
+ * descriptors or memory are short, it is tried again by the clock.
+ *
+ * A socket file that a daemon left behind when it was killed refuses connections;
+ * such a one is replaced. At the end the file is removed, if it is still the one
+ * that was made here.
  *
  * A socket can also be inherited: one that listens, or one that is connected
  * already; the latter is done with when its connection ends.
@@ -20,16 +23,21 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define LISTENER_BACKLOG	8
+#define LISTENER_PAUSE_MS	200	/* until a connection is tried again */
 
 /**
  * struct listener - a device's socket
  * @dev: the device
  * @loop: of the control thread, once started
  * @ev: the socket; -1 when it is used up
+ * @closed: bell of the device's closer
+ * @pause: timer: end of a pause, or -1 until started
+ * @short_of: a pause was said
  * @path: file to remove at the end, or NULL
  * @st_dev: identity of that file
  * @st_ino: likewise
@@ -41,6 +49,9 @@ struct listener {
 	struct device *dev;
 	struct loop *loop;
 	struct loop_event ev;
+	struct loop_event closed;
+	struct loop_event pause;
+	bool short_of;
 	const char *path;
 	dev_t st_dev;
 	ino_t st_ino;
@@ -49,13 +60,59 @@ struct listener {
 	bool stopped;
 };
 
+/* Wait for what @ev says. */
+static void listener_wait(struct listener *l, struct loop_event *ev)
+{
+	int r = loop_add(l->loop, ev);
+
+	if (r)
+		log_error(l->dev->id, "cannot listen again: %s", strerror(-r));
+}
+
 static void listener_on_ended(void *ctx)
 {
 	struct listener *l = ctx;
 
 	l->session = NULL;
-	if (!l->stopped && !l->connected && loop_add(l->loop, &l->ev))
-		log_error(l->dev->id, "cannot listen again: out of memory");
+	if (!l->stopped && !l->connected)
+		listener_wait(l, closer_idle(l->dev->closer) ? &l->ev : &l->closed);
+}
+
+static void listener_on_closed(struct loop_event *ev)
+{
+	struct listener *l = (struct listener *)((char *)ev - offsetof(struct listener, closed));
+	u64 count;
+
+	/* It may be an old ring of the bell. */
+	if (read(ev->fd, &count, sizeof(count)) < 0 || !closer_idle(l->dev->closer))
+		return;
+	loop_del(l->loop, ev);
+	listener_wait(l, &l->ev);
+}
+
+static void listener_on_pause(struct loop_event *ev)
+{
+	struct listener *l = (struct listener *)((char *)ev - offsetof(struct listener, pause));
+
+	loop_del(l->loop, ev);
+	listener_wait(l, &l->ev);
+}
+
+/* Do not listen for a while: the socket would only say again that it is ready. */
+static void listener_pause(struct listener *l, int err)
+{
+	static const struct itimerspec in = {
+		.it_value.tv_nsec = LISTENER_PAUSE_MS * 1000000L,
+	};
+
+	if (!l->short_of)
+		log_peer(&l->dev->limit, LOG_WARN, l->dev->id,
+			 "cannot take a front-end: %s; trying again", strerror(err));
+	l->short_of = true;
+	/* Setting the timer also takes back that it expired. */
+	timerfd_settime(l->pause.fd, 0, &in, NULL);
+	loop_del(l->loop, &l->ev);
+	listener_wait(l, &l->pause);
 }
 
 static int listener_serve(struct listener *l, int sock)
@@ -70,8 +127,12 @@ static void listener_on_connect(struct loop_event *ev)
 	int sock;
 
 	sock = accept4(l->ev.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (sock < 0)
+	if (sock < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			listener_pause(l, errno);
 		return;
+	}
+	l->short_of = false;
 	log_peer(&l->dev->limit, LOG_INFO, l->dev->id, "front-end connected");
 	if (!listener_serve(l, sock))
 		loop_del(l->loop, &l->ev);
@@ -93,13 +154,20 @@ static int listener_probe(const struct sockaddr_un *sa)
 	return r == -ECONNREFUSED ? 0 : r;
 }
 
-static int listener_bind(int fd, const struct sockaddr_un *sa)
+/* The file is made with its permissions: at no time may more connect to it. */
+static int listener_bind(int fd, const struct sockaddr_un *sa, int mode)
 {
-	return bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) ? -errno : 0;
+	mode_t mask = mode < 0 ? 0 : umask(~(mode_t)mode & 0777);
+	int r;
+
+	r = bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) ? -errno : 0;
+	if (mode >= 0)
+		umask(mask);
+	return r;
 }
 
 /* Bind, replacing a socket that nobody listens to. Says what is wrong. */
-static int listener_bind_path(struct listener *l, const char *path)
+static int listener_bind_path(struct listener *l, const char *path, int mode)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	struct stat st;
@@ -111,7 +179,7 @@ static int listener_bind_path(struct listener *l, const char *path)
 		return -ENAMETOOLONG;
 	}
 	strcpy(sa.sun_path, path);
-	r = listener_bind(l->ev.fd, &sa);
+	r = listener_bind(l->ev.fd, &sa, mode);
 	if (r == -EADDRINUSE) {
 		if (lstat(path, &st) || !S_ISSOCK(st.st_mode)) {
 			log_error(l->dev->id, "socket path %s exists and is not a socket: remove it or choose another path", path);
@@ -122,7 +190,7 @@ static int listener_bind_path(struct listener *l, const char *path)
 			return r;
 		}
 		if (!unlink(path))
-			r = listener_bind(l->ev.fd, &sa);
+			r = listener_bind(l->ev.fd, &sa, mode);
 	}
 	if (r == -ENOENT || r == -ENOTDIR) {
 		log_error(l->dev->id, "socket path %s: its directory does not exist: create it first", path);
@@ -159,8 +227,11 @@ static int listener_inherit(struct listener *l, int fd)
 		return -ENOTCONN;
 	}
 	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC))
-		return -errno;
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC)) {
+		log_error(l->dev->id, "the socket of file descriptor %d cannot be used: %s", fd,
+			  strerror(errno));
+		return -EINVAL;
+	}
 	l->ev.fd = fd;
 	l->connected = !listens;
 	return 0;
@@ -175,6 +246,10 @@ struct listener *listener_open(struct device *dev, const struct options_device *
 	l->dev = dev;
 	l->ev.fn = listener_on_connect;
 	l->ev.fd = -1;
+	l->closed.fn = listener_on_closed;
+	l->closed.fd = closer_bell(dev->closer);
+	l->pause.fn = listener_on_pause;
+	l->pause.fd = -1;
 	if (!spec->socket) {
 		if (listener_inherit(l, spec->fd))
 			goto fail;
@@ -185,7 +260,7 @@ struct listener *listener_open(struct device *dev, const struct options_device *
 		log_error(dev->id, "cannot make a socket: %s", strerror(errno));
 		goto fail;
 	}
-	if (listener_bind_path(l, spec->socket))
+	if (listener_bind_path(l, spec->socket, spec->mode))
 		goto fail;
 	if (listen(l->ev.fd, LISTENER_BACKLOG)) {
 		log_error(dev->id, "cannot listen at %s: %s", spec->socket, strerror(errno));
@@ -208,13 +283,17 @@ int listener_start(struct listener *l, struct loop *loop)
 		l->ev.fd = -1;
 		return listener_serve(l, sock);
 	}
-	r = loop_add(loop, &l->ev);
+	/* Now, since there may be none to be had when it is needed. */
+	l->pause.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	r = l->pause.fd < 0 ? -errno : loop_add(loop, &l->ev);
 	if (r) {
 		log_error(l->dev->id, "cannot listen: %s", strerror(-r));
 		return r;
 	}
 	if (l->path)
 		log_info(l->dev->id, "waiting for a front-end at %s", l->path);
+	else
+		log_info(l->dev->id, "waiting for a front-end at file descriptor %d", l->ev.fd);
 	return 0;
 }
 
@@ -223,8 +302,11 @@ void listener_stop(struct listener *l)
 	if (l->stopped)
 		return;
 	l->stopped = true;
-	if (l->loop)
+	if (l->loop) {
 		loop_del(l->loop, &l->ev);
+		loop_del(l->loop, &l->closed);
+		loop_del(l->loop, &l->pause);
+	}
 	if (l->session)
 		session_close(l->session);
 }
@@ -242,7 +324,9 @@ void listener_close(struct listener *l)
 		return;
 	if (l->path && !lstat(l->path, &st) && st.st_dev == l->st_dev && st.st_ino == l->st_ino)
 		unlink(l->path);
-	if (l->ev.fd >= 0)
-		close(l->ev.fd);
+	if (l->pause.fd >= 0)
+		close(l->pause.fd);
+	/* With it go connections that were not taken, and what was sent by them. */
+	closer_close(l->dev->closer, l->ev.fd);
 	free(l);
 }

@@ -10,7 +10,15 @@
  * addresses without access is reserved, and granules of 2 MiB (or of the file's
  * huge pages) appear in it when they are first named. A translated range is
  * contiguous here because the whole region is contiguous in the reservation.
- * The fd is closed as soon as nothing is left to map.
+ * The fd is closed as soon as nothing is left to map. Addresses and entries of the
+ * kernel's table of mappings are shared with all other sessions, and files can
+ * be sparse: so what a session may reserve is bounded.
+ *
+ * A region's file must be one whose pages this kernel provides by itself: a memfd,
+ * a file of tmpfs or hugetlbfs, or one on a local disk (a file system on a device).
+ * Behind any other (FUSE, a network) is somebody who could let fstat(), munmap()
+ * or close() wait for ever; what a file is gets asked in ways that ask the kernel
+ * only.
  *
  * Ownership. A struct memory belongs to its session; queue workers borrow it
  * while they run. It does not change once it is made, except that granules go
@@ -36,6 +44,8 @@
 #define MEMORY_GRANULE		(2ull << 20)
 #define MEMORY_GRANULE_MAX	(1ull << 30)
 #define MEMORY_RESERVED		1024u	/* regions of all sessions together */
+#define MEMORY_SPAN_MAX		(4ull << 40)	/* addresses of a session */
+#define MEMORY_SPANS_MAX	(64ull << 40)	/* of all sessions together */
 
 /**
  * struct memory_region - one region; private
@@ -73,6 +83,7 @@ struct memory {
 	pthread_mutex_t lock;
 	struct memory_region region[MESSAGE_REGIONS];
 	unsigned int regions;
+	u64 span;
 	u64 mapped;
 	bool faulted;
 };
@@ -92,6 +103,7 @@ struct memory_reservation {
 };
 
 static struct memory_reservation memory_reserved[MEMORY_RESERVED];
+static u64 memory_spans;	/* reserved addresses; control thread */
 
 /* Only calls that are safe in a signal handler, and no lock. */
 static void memory_on_fault(int sig, siginfo_t *info, void *ucontext)
@@ -166,6 +178,23 @@ static void *memory_reserve(u64 span, u64 granule)
 	if (aligned + span != start + span + granule)
 		munmap((void *)(aligned + span), start + granule - aligned);
 	return (void *)aligned;
+}
+
+/* Check what kind of file an fd is, without waiting. Return: NULL, or what is wrong. */
+static const char *memory_check_kind(int fd)
+{
+	struct statx stx;
+
+	/* Only memfds and files of tmpfs and hugetlbfs have seals. */
+	if (fcntl(fd, F_GET_SEALS) >= 0)
+		return NULL;
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) ||
+	    !S_ISREG(stx.stx_mode))
+		return "a region's file cannot be mapped";
+	/* File systems on no device have a number of their own below major 0. */
+	if (!stx.stx_dev_major)
+		return "a region's file is neither a memfd nor on tmpfs, hugetlbfs or a local disk";
+	return NULL;
 }
 
 /* Check the file of a region. Return: NULL, or what is wrong with it. */
@@ -249,7 +278,15 @@ static const char *memory_add(struct memory *memory, const struct message_region
 	r->file = w->offset - r->skip;
 	r->span = ALIGN(r->skip + r->bytes, r->granule);
 	r->left = r->span / r->granule;
+	if (r->span > MEMORY_SPAN_MAX - memory->span)
+		return "the regions are too large: more than 4 TiB";
+	if (r->span > MEMORY_SPANS_MAX - memory_spans)
+		return "the regions of all front-ends are too large: more than 64 TiB";
 	r->base = memory_reserve(r->span, r->granule);
+	if (r->base) {
+		memory->span += r->span;
+		memory_spans += r->span;
+	}
 	r->map = calloc((r->left + 63) / 64, sizeof(u64));
 	if (!r->base || !r->map || memory_reserve_slot(r, &memory->faulted))
 		return "a region is too large to map";
@@ -282,7 +319,10 @@ int memory_open(struct message *m, const char **why, struct memory **out)
 	}
 	for (i = 0; i < m->table.regions; i++) {
 		w = m->table.region[i];
-		*why = memory_add(memory, &w, message_take_fd(m, i));
+		/* What is not checked stays with the message. */
+		*why = memory_check_kind(m->fd[i]);
+		if (!*why)
+			*why = memory_add(memory, &w, message_take_fd(m, i));
 		if (*why) {
 			memory_close(memory);
 			return -EPROTO;
@@ -307,6 +347,7 @@ void memory_close(struct memory *memory)
 			close(r->fd);
 		free(r->map);
 	}
+	memory_spans -= memory->span;
 	pthread_mutex_destroy(&memory->lock);
 	free(memory);
 }

@@ -8,16 +8,18 @@
  * can be said about a message from its header alone is checked here, before a
  * handler sees it: version, flags, size of the payload and number of fds for
  * each request. Fds belong to the message until a handler takes them, and
- * message_reset() closes the rest, so that no path leaks one.
+ * message_reset() closes the rest, so that no path leaks one. The kernel drops fds
+ * that there is no room for in the middle of recvmsg(), which can take as long as
+ * their close() does (closer.c): so there is room for as many as a message can have.
  */
 #include "message.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #define MESSAGE_VERSION		0x1u
 #define MESSAGE_VERSION_MASK	0x3u
+#define MESSAGE_FDS_MAX		253u	/* SCM_MAX_FD of the kernel */
 #define MESSAGE_F_REPLY		0x4u
 #define MESSAGE_F_NEED_REPLY	0x8u
 
@@ -78,20 +80,19 @@ const char *message_name(u32 request)
 	return rule ? rule->name : "unknown request";
 }
 
-void message_init(struct message *m)
+void message_init(struct message *m, struct closer *closer)
 {
 	memset(m, 0, sizeof(*m));
+	m->closer = closer;
 }
 
 void message_reset(struct message *m)
 {
 	unsigned int i;
 
-	for (i = 0; i < m->fds; i++) {
-		if (m->fd[i] >= 0)
-			close(m->fd[i]);
-	}
-	message_init(m);
+	for (i = 0; i < m->fds; i++)
+		closer_close(m->closer, m->fd[i]);
+	message_init(m, m->closer);
 }
 
 /* Keep the fds of one recvmsg(); those that do not fit are closed. */
@@ -111,7 +112,7 @@ static bool message_keep_fds(struct message *m, struct msghdr *msg)
 			if (m->fds < MESSAGE_REGIONS) {
 				m->fd[m->fds++] = fd;
 			} else {
-				close(fd);
+				closer_close(m->closer, fd);
 				fit = false;
 			}
 		}
@@ -138,7 +139,7 @@ static const char *message_check_header(const struct message *m)
 int message_receive(struct message *m, int sock, const char **why)
 {
 	union {
-		char buf[CMSG_SPACE(sizeof(int) * (MESSAGE_REGIONS + 1))];
+		char buf[CMSG_SPACE(sizeof(int) * MESSAGE_FDS_MAX)];
 		struct cmsghdr align;
 	} control;
 	struct iovec iov;

@@ -6,7 +6,7 @@
 #ifndef HOST_MESSAGE_H
 #define HOST_MESSAGE_H
 
-#include "../ring/os.h"
+#include "closer.h"
 
 /* Requests of the front-end that this back-end answers, by their number. */
 enum message_request {
@@ -98,6 +98,7 @@ struct message_config {
  * @config: likewise
  * @fd: file descriptors that came with it, owned by the message
  * @fds: how many
+ * @closer: closes those that nobody takes
  */
 struct message {
 	u32 have;
@@ -115,13 +116,15 @@ struct message {
 	};
 	int fd[MESSAGE_REGIONS];
 	unsigned int fds;
+	struct closer *closer;
 };
 
 /**
  * message_init() - make ready for the first message
  * @m: the message
+ * @closer: of the device
  */
-void message_init(struct message *m);
+void message_init(struct message *m, struct closer *closer);
 
 /**
  * message_reset() - forget a message and close what is left of its fds

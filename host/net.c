@@ -18,7 +18,8 @@
  * chains it has, and the queue waits for a kick: meanwhile the port keeps what
  * comes, and drops when it is full, as a real card's wire does. A queue that
  * stops gives such chains back; until a chain is pushed its contents mean nothing
- * to the driver.
+ * to the driver. A frame that would need more chains than the ring can hold is
+ * dropped instead: for it no kick would ever come.
  */
 #include "net.h"
 
@@ -199,6 +200,28 @@ static void net_rx_push(struct queue *q, struct net_rx *rx)
 	rx->held = false;
 }
 
+/* Could another chain like those that are held be in the ring at all? */
+static bool net_rx_room(const struct queue *q, const struct net_rx *rx)
+{
+	u32 held = 0, least = 1;
+	unsigned int i;
+
+	for (i = 0; i < rx->chains; i++) {
+		held += rx->used[i].count;
+		if (!i || rx->used[i].count < least)
+			least = rx->used[i].count;
+	}
+	return held + least <= q->num;
+}
+
+static void net_rx_drop(struct queue *q, struct net_rx *rx)
+{
+	log_peer(&q->dev->limit, LOG_WARN, q->dev->id,
+		 "queue %u: frame of %u bytes dropped: the driver's buffers are too small",
+		 q->index, rx->frame.len);
+	net_rx_undo(q, rx);
+}
+
 /*
  * Put the held frame into the ring.
  * Return: 0 when it is no longer held, -ENOSPC when chains are missing, -EIO.
@@ -210,13 +233,14 @@ static int net_rx_deliver(struct queue *q, struct net_rx *rx)
 
 	while (rx->at < rx->frame.len) {
 		if (rx->chains == max) {
-			log_peer(&q->dev->limit, LOG_WARN, q->dev->id,
-				 "queue %u: frame of %u bytes dropped: the driver's buffers are too small",
-				 q->index, rx->frame.len);
-			net_rx_undo(q, rx);
+			net_rx_drop(q, rx);
 			return 0;
 		}
 		r = net_rx_chain(q, rx);
+		if (!r && !net_rx_room(q, rx)) {
+			net_rx_drop(q, rx);
+			return 0;
+		}
 		if (r <= 0)
 			return r ? r : -ENOSPC;
 	}

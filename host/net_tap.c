@@ -8,14 +8,19 @@
  * Headers towards the tap were checked before; headers from it come from this
  * kernel. The receiving worker reads, the transmitting one writes; the kernel
  * needs no lock for that.
+ *
+ * An interface that is down is no error, since whoever runs the host may bring it up
+ * at any time: it is said at the start, and again when the first frame is lost to it.
  */
 #include "net_port.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define NET_TAP_DEVICE	"/dev/net/tun"
@@ -30,13 +35,17 @@
 /**
  * struct net_tap - a tap
  * @port: what it has in common with other ports
+ * @name: of the interface, as the user gave it
  * @csum: the driver takes packets whose checksum is known to be good
+ * @down: tx worker: that frames are lost because it is down was said
  * @iov: of the frame being sent
  * @buf: the frame that was received
  */
 struct net_tap {
 	struct net_port port;
+	const char *name;
 	bool csum;
+	bool down;
 	struct iovec iov[1 + NET_PORT_SEGS];
 	u8 buf[NET_FRAME_MAX];
 };
@@ -85,6 +94,22 @@ static int net_tap_receive(struct net_port *p, struct net_frame *f)
 	return 1;
 }
 
+/* A frame was lost. */
+static void net_tap_lost(struct net_tap *tap, int err)
+{
+	struct net_port *p = &tap->port;
+
+	if (err != EIO) {
+		log_peer(p->limit, LOG_DEBUG, p->id, "tap: frame dropped: %s", strerror(err));
+		return;
+	}
+	if (!tap->down)
+		log_peer(p->limit, LOG_WARN, p->id,
+			 "tap %s is down, frames are dropped: ip link set %s up",
+			 tap->name, tap->name);
+	tap->down = true;
+}
+
 static int net_tap_send(struct net_port *p, const struct virtio_net_hdr_v1 *hdr,
 			const struct ring_chain *c)
 {
@@ -101,7 +126,9 @@ static int net_tap_send(struct net_port *p, const struct virtio_net_hdr_v1 *hdr,
 	if (r < 0 && errno == EAGAIN)
 		return -EAGAIN;
 	if (r < 0)
-		log_peer(p->limit, LOG_DEBUG, p->id, "tap: frame dropped: %s", strerror(errno));
+		net_tap_lost(tap, errno);
+	else
+		tap->down = false;
 	return 0;
 }
 
@@ -136,6 +163,32 @@ static const char *net_tap_advice(int err)
 	}
 }
 
+/* As the kernel has it, but '%' too, by which it would make up a name. */
+static bool net_tap_name_valid(const char *name)
+{
+	const char *c;
+
+	for (c = name; *c && !strchr("/:%", *c) && !isspace((unsigned char)*c); c++)
+		;
+	return !*c && c != name && c - name < IFNAMSIZ && strcmp(name, ".") && strcmp(name, "..");
+}
+
+/* Say when the interface is down. */
+static void net_tap_look(const struct net_tap *tap, const char *id)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_UP };
+	int fd;
+
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	strcpy(ifr.ifr_name, tap->name);
+	if (!ioctl(fd, SIOCGIFFLAGS, &ifr) && !(ifr.ifr_flags & IFF_UP))
+		log_warn(id, "tap %s is down: no frame passes until: ip link set %s up",
+			 tap->name, tap->name);
+	close(fd);
+}
+
 /* Attach to the interface. Return: NULL, or the step that failed, with errno. */
 static const char *net_tap_attach(int fd, const char *name)
 {
@@ -159,8 +212,8 @@ struct net_port *net_tap_open(const struct options_device *spec)
 	const char *what;
 	int err;
 
-	if (strlen(spec->tap) >= IFNAMSIZ) {
-		log_error(spec->id, "tap %s: the name is too long: use at most %d characters",
+	if (!net_tap_name_valid(spec->tap)) {
+		log_error(spec->id, "tap %s: not a name of an interface: use 1 to %d characters, but no '/', ':', '%%' or white space",
 			  spec->tap, IFNAMSIZ - 1);
 		return NULL;
 	}
@@ -170,11 +223,14 @@ struct net_port *net_tap_open(const struct options_device *spec)
 	tap->port.ops = &net_tap_ops;
 	tap->port.features = NET_TAP_FEATURES;
 	tap->port.retry_ms = 1000;
+	tap->name = spec->tap;
 	tap->port.fd = open(NET_TAP_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	what = tap->port.fd < 0 ? "cannot be opened (" NET_TAP_DEVICE ")" :
 				  net_tap_attach(tap->port.fd, spec->tap);
-	if (!what)
+	if (!what) {
+		net_tap_look(tap, spec->id);
 		return &tap->port;
+	}
 
 	err = errno;
 	log_error(spec->id, "tap %s %s: %s: %s", spec->tap, what, strerror(err),

@@ -56,14 +56,17 @@ static const char options_help[] =
 "       airlockd --socket-path=PATH --tap=NAME | --stream=PATH\n"
 "Serve disks and network cards to virtual machines over vhost-user.\n"
 "\n"
-"  --device type=blk,socket=PATH,path=FILE[,readonly=on][,serial=TEXT]\n"
-"           [,queues=N][,id=NAME]      a disk on a file or block device\n"
-"  --device type=net,socket=PATH,tap=NAME[,id=NAME]\n"
+"  --device type=blk,socket=PATH,path=FILE[,readonly=on][,serial=TEXT][,queues=N]\n"
+"                                      a disk on a file or block device\n"
+"  --device type=net,socket=PATH,tap=NAME\n"
 "                                      a network card on a tap interface\n"
-"  --device type=net,socket=PATH,stream=PATH[,id=NAME]\n"
+"  --device type=net,socket=PATH,stream=PATH\n"
 "                                      a network card on a Unix stream socket\n"
 "                                      in the framing of QEMU's -netdev stream\n"
 "                                      (passt)\n"
+"           [,mode=OCTAL][,id=NAME]    of any device: permissions of its socket\n"
+"                                      (0660), its name in messages\n"
+"                                      A comma in a value is written twice: ,,\n"
 "  --log-level LEVEL                   error, warn, info or debug\n"
 "  --help, --version\n"
 "\n"
@@ -132,11 +135,22 @@ static int options_id(struct options_device *d, const char *arg)
 	return 0;
 }
 
+static int options_mode(struct options_device *d, const char *arg)
+{
+	size_t n = strspn(arg, "01234567");
+
+	if (!n || n > 4 || arg[n] || strtol(arg, NULL, 8) > 0777)
+		return options_bad("mode", arg, "give octal permissions from 0 to 0777, such as 0660");
+	d->mode = (int)strtol(arg, NULL, 8);
+	return 0;
+}
+
 /* One key=value of --device; @keys has a bit for each key seen. */
 static int options_pair(struct options_device *d, u32 *keys, const char *key, const char *value)
 {
 	static const char *const names[] = {
 		"type", "socket", "path", "serial", "readonly", "queues", "tap", "stream", "id",
+		"mode",
 	};
 	unsigned int i;
 	long number;
@@ -179,26 +193,28 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 		return options_set(&d->tap, "tap", value);
 	case 7:
 		return options_set(&d->stream, "stream", value);
-	default:
+	case 8:
 		return options_id(d, value);
+	default:
+		return options_mode(d, value);
 	}
 }
 
-/* Does the device make sense? @how: the option that describes it. */
-static int options_check(const struct options_device *d, const char *how)
+/* Does the device that @arg of --device describes make sense? */
+static int options_check(const struct options_device *d, const char *arg)
 {
 	bool net = d->type == OPTIONS_NET;
 
-	if (!d->socket && d->fd < 0)
-		return options_bad(how, d->id, "no socket: say where its front-end connects");
+	if (!d->socket)
+		return options_bad("--device", arg, "no socket: say where its front-end connects (socket=)");
 	if (!net && !d->path)
-		return options_bad(how, d->id, "a disk without a file: say which (path=)");
+		return options_bad("--device", arg, "a disk without a file: say which (path=)");
 	if (!net && (d->tap || d->stream))
-		return options_bad(how, d->id, "tap and stream are for type=net only");
+		return options_bad("--device", arg, "tap and stream are for type=net only");
 	if (net && (d->path || d->serial || d->readonly || d->queues))
-		return options_bad(how, d->id, "path, serial, readonly and queues are for type=blk only");
+		return options_bad("--device", arg, "path, serial, readonly and queues are for type=blk only");
 	if (net && !d->tap == !d->stream)
-		return options_bad(how, d->id, "a network card needs either tap= or stream=");
+		return options_bad("--device", arg, "a network card needs either tap= or stream=");
 	return 0;
 }
 
@@ -224,10 +240,29 @@ static int options_push(struct options *o, struct options_device *d)
 	return 0;
 }
 
+/*
+ * End @text at its first comma; two commas stand for one in the text.
+ * Return: what is behind that comma, or NULL.
+ */
+static char *options_split(char *text)
+{
+	char *from, *to = text;
+
+	for (from = text; *from; from++) {
+		if (*from == ',' && *++from != ',') {
+			*to = '\0';
+			return from;
+		}
+		*to++ = *from;
+	}
+	*to = '\0';
+	return NULL;
+}
+
 /* One --device argument. */
 static int options_list(struct options *o, const char *arg)
 {
-	struct options_device d = { .fd = -1 };
+	struct options_device d = { .mode = -1, .fd = -1 };
 	char *text, *pair, *next, *value;
 	u32 keys = 0;
 
@@ -238,9 +273,7 @@ static int options_list(struct options *o, const char *arg)
 		return options_bad("--device", arg, "out of memory");
 	o->text[o->devices] = text;
 	for (pair = text; pair; pair = next) {
-		next = strchr(pair, ',');
-		if (next)
-			*next++ = '\0';
+		next = options_split(pair);
 		value = strchr(pair, '=');
 		if (!value)
 			return options_bad("--device", pair, "not of the form key=value");
@@ -250,9 +283,31 @@ static int options_list(struct options *o, const char *arg)
 	}
 	if (!(keys & 1))
 		return options_bad("--device", arg, "no type: begin with type=blk or type=net");
-	if (options_check(&d, "--device"))
+	if (options_check(&d, arg))
 		return -EINVAL;
 	return options_push(o, &d);
+}
+
+/* Do the single options make sense? */
+static int options_check_single(const struct options_device *d)
+{
+	int kinds = !!d->path + !!d->tap + !!d->stream;
+	const char *wrong = NULL;
+
+	if (!kinds)
+		wrong = "no device: give --blk-file, --tap or --stream, see --help";
+	else if (kinds > 1)
+		wrong = "--blk-file, --tap and --stream exclude each other: give one";
+	else if (d->readonly && !d->path)
+		wrong = "--read-only is for disks only: give it with --blk-file";
+	else if (d->socket && d->fd >= 0)
+		wrong = "--socket-path and --fd exclude each other: give one";
+	else if (!d->socket && d->fd < 0)
+		wrong = "no socket: give --socket-path or --fd";
+	if (!wrong)
+		return 0;
+	log_error(NULL, "%s", wrong);
+	return -EINVAL;
 }
 
 /* The single options make one device. */
@@ -270,17 +325,9 @@ static int options_finish(struct options *o, struct options_single *s)
 		log_error(NULL, "--device and the options for a single device exclude each other: use --device only");
 		return -EINVAL;
 	}
+	if (options_check_single(d))
+		return -EINVAL;
 	d->type = d->path ? OPTIONS_BLK : OPTIONS_NET;
-	if (!d->path && !d->tap && !d->stream) {
-		log_error(NULL, "no device: give --blk-file, --tap or --stream, see --help");
-		return -EINVAL;
-	}
-	if (d->socket && d->fd >= 0) {
-		log_error(NULL, "--socket-path and --fd exclude each other: give one");
-		return -EINVAL;
-	}
-	if (options_check(d, "device"))
-		return -EINVAL;
 	return options_push(o, d) ? -EINVAL : 1;
 }
 
@@ -342,25 +389,48 @@ static int options_one(struct options *o, struct options_single *s, int opt)
 	}
 }
 
+/* What getopt_long() did not understand. @arg: the word that it read last. */
+static int options_refuse(int why, const char *arg)
+{
+	char letter[] = { '-', (char)optopt, '\0' };
+
+	if (why == ':')
+		return options_bad("option", arg, "its value is missing: see --help");
+	/* An option by a letter: @arg is another word when more letters follow. */
+	if (optopt > 0 && optopt < OPT_DEVICE)
+		return options_bad("option", letter, "not known: see --help");
+	if (optopt)
+		return options_bad("option", arg, "it takes no value: see --help");
+	return options_bad("option", arg, "not known, or short for several: see --help");
+}
+
+/* Options that print something and end it all. */
+static int options_print(const char *text, int argc, const char *arg)
+{
+	if (argc != 2)
+		return options_bad("option", arg, "it goes with nothing else: give it alone");
+	fputs(text, stdout);
+	return 0;
+}
+
 int options_parse(struct options *o, int argc, char **argv)
 {
-	struct options_single s = { .dev.fd = -1 };
+	struct options_single s = { .dev.mode = -1, .dev.fd = -1 };
 	int opt;
 
 	memset(o, 0, sizeof(*o));
 	o->level = LOG_INFO;
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "", options_long, NULL)) != -1) {
+	/* The colon: tell a missing value from the rest. */
+	while ((opt = getopt_long(argc, argv, ":", options_long, NULL)) != -1) {
 		switch (opt) {
 		case OPT_HELP:
-			fputs(options_help, stdout);
-			return 0;
+			return options_print(options_help, argc, argv[optind - 1]);
 		case OPT_VERSION:
-			puts("airlockd " OPTIONS_VERSION);
-			return 0;
+			return options_print("airlockd " OPTIONS_VERSION "\n", argc, argv[optind - 1]);
+		case ':':
 		case '?':
-			return options_bad("option", argv[optind - 1],
-					   "not known, ambiguous, or its value is missing or too much: see --help");
+			return options_refuse(opt, argv[optind - 1]);
 		default:
 			if (options_one(o, &s, opt))
 				return -EINVAL;

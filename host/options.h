@@ -22,6 +22,7 @@ enum options_type {
  * @type: its type
  * @id: its name; unique
  * @socket: path of the socket to listen on, or NULL
+ * @mode: permissions of @socket, or -1: what the umask says
  * @fd: inherited socket, when @socket is NULL
  * @path: disk: the image
  * @serial: disk: up to OPTIONS_SERIAL_BYTES characters, or NULL
@@ -36,6 +37,7 @@ struct options_device {
 	enum options_type type;
 	char id[OPTIONS_ID_BYTES];
 	const char *socket;
+	int mode;
 	int fd;
 	const char *path;
 	const char *serial;

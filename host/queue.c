@@ -28,9 +28,16 @@
  * no operation is left does the worker end; then no one else can touch guest
  * memory on its behalf and the regions may go.
  *
- * fds of the front-end may be anything, blocking or not, and hostile. They are
- * only touched by operations of the io_uring, which can be cancelled, so that
- * no fd can hold a worker.
+ * Calls. A completion that was published may not have been called: there was no
+ * fd yet, or the front-end has just replaced it, or an earlier back-end died in
+ * between. Nobody can tell, and a call too many is harmless, so each new fd is
+ * called once, and so is the one that is there when a worker starts.
+ *
+ * fds of the front-end are eventfds or pipes (session.c sees to that), blocking or
+ * not, and hostile. They are only touched by operations of the io_uring. One that
+ * waits is cancelled: it is found among those that wait for an event, or the
+ * thread that runs it is interrupted, for eventfds and pipes wait interruptibly.
+ * So no fd can hold a worker, and close() of one never waits.
  */
 #include "queue.h"
 
@@ -41,6 +48,7 @@
 #include <unistd.h>
 
 #define QUEUE_ENTRIES		512u	/* of an io_uring: covers any device's depth */
+#define QUEUE_PAUSE_MS		10	/* before the kernel is asked again when it could not */
 #define QUEUE_TICK_NS		200000	/* between looks at a queue that never kicks */
 
 static const u64 queue_one = 1;
@@ -76,6 +84,7 @@ struct io_uring_sqe *queue_sqe(struct queue *q, struct queue_op *op)
 		return NULL;
 	}
 	op->pending = true;
+	op->cancelled = false;
 	q->pending++;
 	return sqe;
 }
@@ -90,11 +99,12 @@ void queue_cancel(struct queue *q, struct queue_op *op)
 {
 	struct io_uring_sqe *sqe;
 
-	if (!op->pending)
+	if (!op->pending || op->cancelled)
 		return;
 	sqe = queue_entry(q);
 	if (!sqe)
 		return;
+	op->cancelled = true;
 	io_uring_prep_cancel(sqe, op, 0);
 	io_uring_sqe_set_data64(sqe, (uintptr_t)op | 1);
 	q->pending++;
@@ -120,9 +130,15 @@ static void queue_reap_ops(struct queue *q)
 		op = (struct queue_op *)(data & ~(uintptr_t)1);
 		q->pending--;
 		if (data & 1) {
-			/* Too early for an operation on its way: once more. */
-			if (res < 0)
+			/*
+			 * Not found: between two states, or behind the one it is
+			 * linked to. Once more, unless it ended and began again.
+			 * One that is found running (-EALREADY) knows now.
+			 */
+			if (res == -ENOENT && op->cancelled) {
+				op->cancelled = false;
 				queue_cancel(q, op);
+			}
 			continue;
 		}
 		op->pending = false;
@@ -135,9 +151,16 @@ static void queue_turn(struct queue *q, bool wait)
 {
 	int r = io_uring_submit_and_wait(&q->uring, wait ? 1 : 0);
 
-	if (r < 0 && r != -EINTR && r != -EAGAIN && r != -EBUSY)
-		queue_broken(q, strerror(-r));
 	queue_reap_ops(q);
+	if (r >= 0 || r == -EINTR)
+		return;
+	if (r != -EAGAIN && r != -EBUSY && !q->wedged) {
+		ring_dev_break(&q->ring, RING_CALLER);
+		queue_broken(q, strerror(-r));
+		q->wedged = true;
+	}
+	/* Nothing tells when it would work: do not spin. */
+	poll(NULL, 0, QUEUE_PAUSE_MS);
 }
 
 /* ---- events --------------------------------------------------------------- */
@@ -246,24 +269,31 @@ static void queue_signal(struct queue *q, int fd, struct queue_op *op)
 	queue_submit(sqe, op);
 }
 
-/* Publish completions and call the driver when it wants that. */
+/* Publish completions and call the driver when it wants that, or is to be. */
 static void queue_flush(struct queue *q)
 {
-	if (!ring_dev_flush(&q->ring))
+	bool renewed = __atomic_exchange_n(&q->renewed, false, __ATOMIC_ACQUIRE);
+
+	if (!ring_dev_flush(&q->ring) && !renewed)
 		return;
-	/* An earlier call that is stuck may come too early for this one. */
-	if (q->op_call.pending)
-		q->recall = true;
-	else
+	if (!q->op_call.pending) {
 		queue_signal(q, q->call, &q->op_call);
+		return;
+	}
+	/* An earlier call that is stuck may come too early for this one. */
+	q->recall = true;
+	/* And it may be stuck at an fd that nobody cares for any more. */
+	if (renewed)
+		queue_cancel(q, &q->op_call);
 }
 
 static void queue_on_call(struct queue *q, struct queue_op *op, int res)
 {
 	bool again = q->recall;
 
+	(void)res;
 	q->recall = false;
-	if (again && res != -ECANCELED)
+	if (again)
 		queue_signal(q, q->call, op);
 }
 
@@ -303,13 +333,13 @@ static bool queue_serve(struct queue *q)
 /* Has the queue broken, or its memory gone? Said once. */
 static void queue_check(struct queue *q)
 {
-	if (q->faulted)
-		return;
-	if (unlikely(memory_faulted(q->memory))) {
+	/* Whatever else is wrong, this one ends the session. */
+	if (unlikely(memory_faulted(q->memory)) && !q->truncated) {
+		q->truncated = true;
 		ring_dev_break(&q->ring, RING_CALLER);
 		queue_broken(q, "guest memory was taken away");
 		queue_ring_doorbell(q);
-	} else if (unlikely(ring_dev_fault(&q->ring) != RING_OK)) {
+	} else if (!q->faulted && unlikely(ring_dev_fault(&q->ring) != RING_OK)) {
 		queue_broken(q, ring_fault_name(ring_dev_fault(&q->ring)));
 		queue_signal(q, q->err, &q->op_err);
 	}
@@ -329,8 +359,24 @@ static void queue_drain(struct queue *q)
 			break;
 		queue_turn(q, true);
 		/* Nothing else is left: nobody listens to that call. */
-		if (q->op_call.pending && q->pending == 1)
+		if (q->op_call.pending && q->pending == 1) {
+			q->recall = false;
 			queue_cancel(q, &q->op_call);
+		}
+	}
+}
+
+/* Without an io_uring that works: wait to be stopped. */
+static void queue_wait_stop(struct queue *q)
+{
+	struct pollfd wake = { .fd = q->wake, .events = POLLIN };
+	u64 count;
+
+	while (!__atomic_load_n(&q->stop, __ATOMIC_ACQUIRE)) {
+		poll(&wake, 1, -1);
+		/* Our own eventfd, and non-blocking. */
+		if (read(q->wake, &count, sizeof(count)) < 0)
+			continue;
 	}
 }
 
@@ -342,7 +388,7 @@ static void *queue_worker(void *arg)
 	queue_wait_kick(q);
 	queue_wait_tick(q);
 	q->work = true;
-	while (!__atomic_load_n(&q->stop, __ATOMIC_ACQUIRE)) {
+	while (!q->wedged && !__atomic_load_n(&q->stop, __ATOMIC_ACQUIRE)) {
 		if (q->work && !q->faulted) {
 			q->work = false;
 			if (queue_serve(q))
@@ -352,6 +398,7 @@ static void *queue_worker(void *arg)
 		queue_check(q);
 		queue_turn(q, !q->work || q->faulted);
 	}
+	queue_wait_stop(q);
 	queue_drain(q);
 	__atomic_store_n(&q->ended, true, __ATOMIC_RELEASE);
 	queue_ring_doorbell(q);
@@ -407,7 +454,10 @@ void queue_set_kick(struct queue *q, int fd)
 	q->kick = fd;
 }
 
-/* Let the number @at stand for what @fd stands for; @fd is taken. */
+/*
+ * Let the number @at stand for what @fd stands for; @fd is taken. What @at stood
+ * for is an event, like @fd: dropping it never waits.
+ */
 static int queue_replace(int at, int fd)
 {
 	int r;
@@ -421,20 +471,26 @@ static int queue_replace(int at, int fd)
 	return r;
 }
 
+static void queue_wake(struct queue *q)
+{
+	if (write(q->wake, &queue_one, sizeof(queue_one)) < 0)
+		return;
+}
+
 int queue_set_call(struct queue *q, int fd)
 {
-	return queue_replace(q->call, fd);
+	int r = queue_replace(q->call, fd);
+
+	if (r || fd < 0)
+		return r;
+	__atomic_store_n(&q->renewed, true, __ATOMIC_RELEASE);
+	queue_wake(q);
+	return 0;
 }
 
 int queue_set_err(struct queue *q, int fd)
 {
 	return queue_replace(q->err, fd);
-}
-
-static void queue_wake(struct queue *q)
-{
-	if (write(q->wake, &queue_one, sizeof(queue_one)) < 0)
-		return;
 }
 
 void queue_set_enabled(struct queue *q, bool enabled)
@@ -517,7 +573,10 @@ void queue_start(struct queue *q, u64 features, struct memory *memory)
 	q->features = features;
 	q->memory = memory;
 	q->faulted = false;
+	q->truncated = false;
+	q->wedged = false;
 	q->recall = false;
+	q->renewed = true;
 	q->pending = 0;
 	__atomic_store_n(&q->stop, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&q->ended, false, __ATOMIC_RELAXED);

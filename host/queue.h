@@ -17,12 +17,14 @@ struct queue;
  * struct queue_op - an operation in a queue's io_uring
  * @done: called by the worker with the result when it ended
  * @pending: submitted and not ended
+ * @cancelled: and was told to end
  *
  * Embedded in its owner, which must stay until the operation ended.
  */
 struct queue_op {
 	void (*done)(struct queue *q, struct queue_op *op, int res);
 	bool pending;
+	bool cancelled;
 };
 
 /**
@@ -46,7 +48,8 @@ struct queue_op {
  * @stop: the worker is to end (atomic)
  * @enabled: SET_VRING_ENABLE (atomic)
  * @ended: the worker is about to return (atomic)
- * @wake: eventfd: @stop or @enabled changed
+ * @renewed: @call stands for something new, which has to be called (atomic)
+ * @wake: eventfd: @stop, @enabled or @renewed changed
  * @call: fd that calls the driver, or one nobody listens to; the number never
  *	changes while the queue exists, what it stands for does, atomically
  * @err: likewise, for a queue that broke
@@ -61,6 +64,8 @@ struct queue_op {
  * @pending: operations that were submitted and have not ended
  * @work: there may be something to serve
  * @faulted: the vring broke and that was said
+ * @truncated: memory was lost and that was said
+ * @wedged: the io_uring does not work any more
  * @recall: a call came due while one was on its way
  * @count: where kicks are read to
  * @tick: until the next look at a queue that is not kicked
@@ -89,6 +94,7 @@ struct queue {
 	bool stop;
 	bool enabled;
 	bool ended;
+	bool renewed;
 	int wake;
 	int call;
 	int err;
@@ -102,6 +108,8 @@ struct queue {
 	u32 pending;
 	bool work;
 	bool faulted;
+	bool truncated;
+	bool wedged;
 	bool recall;
 	u64 count;
 	struct __kernel_timespec tick;
@@ -133,14 +141,17 @@ void queue_close(struct queue *q);
 /**
  * queue_set_kick() - what the driver kicks
  * @q: the queue, not running
- * @fd: taken; -1: nothing, look by the clock
+ * @fd: an event (closer_is_event()), taken; -1: nothing, look by the clock
  */
 void queue_set_kick(struct queue *q, int fd);
 
 /**
  * queue_set_call() - what calls the driver; the queue may run
  * @q: the queue
- * @fd: taken; -1: nothing
+ * @fd: an event (closer_is_event()), taken; -1: nothing
+ *
+ * It is called once, as soon as the queue runs, for what its predecessor may have
+ * missed.
  *
  * Return: 0 or -errno.
  */
@@ -149,7 +160,7 @@ int queue_set_call(struct queue *q, int fd);
 /**
  * queue_set_err() - what says that the queue broke; the queue may run
  * @q: the queue
- * @fd: taken; -1: nothing
+ * @fd: an event (closer_is_event()), taken; -1: nothing
  *
  * Return: 0 or -errno.
  */

@@ -24,6 +24,9 @@
  * A message that cannot be, or comes with something that cannot be, closes the
  * session with one line; the device can be connected again. What concerns one
  * queue only (a ring in no region: SeaBIOS sets such a one up) fails that queue.
+ *
+ * fds of the front-end can be anything, and so can what they do when they are
+ * closed: all but events and checked regions go to the device's closer.
  */
 #include "session.h"
 
@@ -31,6 +34,7 @@
 
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /**
@@ -155,7 +159,7 @@ static int session_set_backend_req_fd(struct session *s)
 	if (s->msg.fds != 1)
 		return session_lie(s, "no file descriptor");
 	if (s->backend >= 0)
-		close(s->backend);
+		return session_lie(s, "there is such a channel already");
 	s->backend = message_take_fd(&s->msg, 0);
 	return SESSION_OK;
 }
@@ -294,6 +298,10 @@ static struct queue *session_queue_fd(struct session *s, int *fd)
 		return NULL;
 	if (s->msg.u64 & ~(MESSAGE_NOFD | 0xff) || s->msg.fds != (nofd ? 0 : 1)) {
 		s->why = "file descriptor missing or not announced";
+		return NULL;
+	}
+	if (!nofd && !closer_is_event(s->msg.fd[0])) {
+		s->why = "file descriptor is neither an eventfd nor a pipe";
 		return NULL;
 	}
 	*fd = nofd ? -1 : message_take_fd(&s->msg, 0);
@@ -443,11 +451,12 @@ static void session_free(struct session *s)
 		queue_close(&s->queue[i]);
 	free(s->queue);
 	message_reset(&s->msg);
-	if (s->backend >= 0)
-		close(s->backend);
+	closer_close(s->dev->closer, s->backend);
 	if (s->bell.fd >= 0)
 		close(s->bell.fd);
-	close(s->sock.fd);
+	/* The front-end need not wait for what it left unread in there. */
+	shutdown(s->sock.fd, SHUT_RDWR);
+	closer_close(s->dev->closer, s->sock.fd);
 	free(s);
 	if (ended)
 		ended(ctx);
@@ -566,7 +575,7 @@ struct session *session_open(struct device *dev, struct loop *loop, int sock,
 	u16 i;
 
 	if (!s) {
-		close(sock);
+		closer_close(dev->closer, sock);
 		return NULL;
 	}
 	s->dev = dev;
@@ -576,7 +585,7 @@ struct session *session_open(struct device *dev, struct loop *loop, int sock,
 	s->bell.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->bell.fn = session_on_bell;
 	s->backend = -1;
-	message_init(&s->msg);
+	message_init(&s->msg, dev->closer);
 	s->queue = calloc(dev->queues, sizeof(*s->queue));
 	if (!s->queue || s->bell.fd < 0)
 		goto fail;

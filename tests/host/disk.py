@@ -81,6 +81,49 @@ def _():
         assert s.mem.read(DATA + 8193, 1024) == data
 
 
+@check("many requests whose memory is not aligned, some of them large, all complete")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue(size=256)
+        data = os.urandom(1 << 20)
+        s.mem.write(DATA + 5, data)
+        assert request(q, OUT, 1, 1 << 20, data=DATA + 5) == (OK, 1)
+        assert image(512, 1 << 20) == data
+        heads = []
+        s.mem.write(DATA, bytes(1 << 20))
+        for i in range(64):
+            at = HDR + 32 * i
+            s.mem.write(at, struct.pack("<IIQ", IN, 0, 1 + 32 * i))
+            s.mem.write(at + 16, b"\xff")
+            heads.append(q.chain((at, 16, False), (DATA + 7 + 16384 * i, 1000, True),
+                                 (DATA + 7 + 16384 * i + 1000, 15384, True),
+                                 (at + 16, 1, True), first=4 * i))
+        q.publish(*heads)
+        assert sorted(q.wait()[0] for _ in heads) == heads
+        assert all(s.mem.read(HDR + 32 * i + 16, 1)[0] == OK for i in range(64))
+        assert s.mem.read(DATA + 7, 1 << 20) == data
+
+
+@check("writes to one page at once, aligned in memory and not, are all kept")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = s.queue(size=64)
+        for n in range(200):
+            data = os.urandom(4096)
+            s.mem.write(DATA, data)
+            s.mem.write(DATA + 8192 + 1, data)
+            heads = []
+            for i in range(8):
+                at = HDR + 32 * i
+                s.mem.write(at, struct.pack("<IIQ", OUT, 0, 8 * n + i))
+                heads.append(q.chain((at, 16, False),
+                                     (DATA + 512 * i + (8193 if i % 2 else 0), 512, False),
+                                     (at + 16, 1, True), first=3 * i))
+            q.publish(*heads)
+            assert sorted(q.wait()[0] for _ in heads) == heads
+            assert image(4096 * n, 4096) == data, n
+
+
 @check("without FLUSH negotiated a write is durable by itself, and FLUSH unknown")
 def _():
     with Session(PATH, VERSION_1 | PROTOCOL) as s:
@@ -270,6 +313,50 @@ def _():
         q.close()
 
 
+def called(q):
+    """Wait for a call that nothing but the start or a new fd can be the reason of."""
+    assert select.select([q.call], [], [], DEADLINE)[0], "not called"
+    os.eventfd_read(q.call)
+
+
+@check("a request that was completed before there was a call is called for later")
+def _():
+    with Session(PATH, VERSION_1 | PROTOCOL) as s:
+        q = Queue(s.fe, s.mem, 0)
+        s.mem.write(HDR, struct.pack("<IIQ", IN, 0, 0))
+        q.publish(q.chain((HDR, 16, False), (DATA, 512, True), (STATUS, 1, True)))
+        q.start(call=False)
+        wait_until(q.poll)
+        s.fe.send(SET_VRING_CALL, struct.pack("=Q", 0), [q.call])
+        called(q)
+        q.close()
+
+
+@check("a completion that an earlier back-end did not call for is called for")
+def _():
+    with Session(PATH, VERSION_1 | PROTOCOL) as s:
+        q = Queue(s.fe, s.mem, 0)
+        q.mem.write(q.avail + 2, struct.pack("<H", 1))
+        q.mem.write(q.used + 2, struct.pack("<H", 1))
+        q.start(base=1)
+        called(q)
+        q.close()
+
+
+@check("a call that replaces one that is stuck is called")
+def _():
+    with Session(PATH, FEATURES) as s:
+        q = Queue(s.fe, s.mem, 0)
+        full = os.eventfd(0xfffffffe)
+        q.start(call=False)
+        for _ in range(3):
+            s.fe.send(SET_VRING_CALL, struct.pack("=Q", 0), [full])
+            s.fe.send(SET_VRING_CALL, struct.pack("=Q", 0), [q.call])
+            called(q)
+        os.close(full)
+        q.close()
+
+
 @check("a kick and a call can be pipes")
 def _():
     with Session(PATH, FEATURES) as s:
@@ -281,8 +368,9 @@ def _():
         s.mem.write(HDR, struct.pack("<IIQ", FLUSH, 0, 0))
         q.publish(q.chain((HDR, 16, False), (STATUS, 1, True)))
         os.write(kick[1], struct.pack("=Q", 1))
-        assert struct.unpack("=Q", os.read(call[0], 8))[0] == 1
-        assert q.poll() is not None
+        while q.poll() is None:
+            assert select.select([call[0]], [], [], DEADLINE)[0], "not called"
+            assert struct.unpack("=Q", os.read(call[0], 8))[0] == 1
         for fd in kick + call:
             os.close(fd)
 

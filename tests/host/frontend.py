@@ -82,11 +82,14 @@ class Closed(Exception):
 
 
 class Frontend:
-    """A connection; knows nothing of what may be sent."""
+    """A connection to a path, or a connected socket; knows nothing of what may be sent."""
 
     def __init__(self, path):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.connect(path)
+        if isinstance(path, socket.socket):
+            self.sock = path
+        else:
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.connect(path)
         self.sock.settimeout(DEADLINE)
 
     def close(self):
@@ -181,12 +184,13 @@ class Queue:
         self.next_avail = self.next_used = 0
         mem.write(at, bytes(0x10000))
 
-    def start(self, base=0, enable=True):
+    def start(self, base=0, enable=True, call=True):
         fe, i = self.fe, self.index
         fe.send(SET_VRING_NUM, struct.pack("=II", i, self.size))
         fe.send(SET_VRING_BASE, struct.pack("=II", i, base))
         self.address()
-        fe.send(SET_VRING_CALL, struct.pack("=Q", i), [self.call])
+        if call:
+            fe.send(SET_VRING_CALL, struct.pack("=Q", i), [self.call])
         fe.send(SET_VRING_KICK, struct.pack("=Q", i), [self.kick])
         if enable:
             fe.send(SET_VRING_ENABLE, struct.pack("=II", i, 1))

@@ -2,6 +2,8 @@
 """messages.py SOCKET PID: lies in vhost-user messages cost the session, not the daemon."""
 
 import os
+import resource
+import socket
 import struct
 import sys
 import tempfile
@@ -13,6 +15,33 @@ PATH, PID = sys.argv[1], int(sys.argv[2])
 
 def fds():
     return len(os.listdir("/proc/%d/fd" % PID))
+
+
+def beside():
+    """Another device of the daemon is served."""
+    fe = Frontend(PATH + ".beside")
+    assert fe.ask64(GET_FEATURES) & VERSION_1
+    fe.close()
+
+
+def slow_fd():
+    """A socket whose close() takes an hour, unless its peer is closed: (it, its peer)."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        slow = socket.create_connection(server.getsockname())
+        peer = server.accept()[0]
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
+    slow.setblocking(False)
+    try:
+        while True:
+            slow.send(bytes(65536))
+    except BlockingIOError:
+        return slow, peer
+
+
+def sleeps():
+    """How often the control thread waited."""
+    with open("/proc/%d/task/%d/status" % (PID, PID), encoding="ascii") as f:
+        return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", f.read(), re.M).group(1))
 
 
 def threads():
@@ -48,6 +77,7 @@ def one(request, payload=b"", files=(), flags=1):
 FDS = fds()
 NULL = os.open("/dev/null", os.O_RDWR)
 MEM = Memory(1 << 20)
+SOCKET = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 STATE = struct.pack("=II", 0, 64)
 
 lie("a payload that is too short", one(SET_FEATURES, b"1234"))
@@ -86,6 +116,12 @@ lie("a kick with a file descriptor that was denied",
     one(SET_VRING_KICK, struct.pack("=Q", 0x100), [NULL]))
 lie("a call for a queue that is not there",
     one(SET_VRING_CALL, struct.pack("=Q", 0xff), [NULL]))
+for kind in ("KICK", "CALL", "ERR"):
+    for what, number in (("a device", NULL), ("a memfd", MEM.fd), ("a socket", SOCKET.fileno())):
+        lie("%s as %s" % (what, kind.lower()),
+            one(globals()["SET_VRING_" + kind], struct.pack("=Q", 0), [number]))
+lie("a second request channel", one(SET_BACKEND_REQ_FD, b"", [SOCKET.fileno()]),
+    one(SET_BACKEND_REQ_FD, b"", [SOCKET.fileno()]))
 lie("enabling with 2", one(SET_VRING_ENABLE, struct.pack("=II", 0, 2)))
 lie("a request channel without its file descriptor", one(SET_BACKEND_REQ_FD))
 lie("configuration beyond its space",
@@ -118,6 +154,98 @@ with tempfile.NamedTemporaryFile() as f:
     READONLY = os.open(f.name, os.O_RDONLY)
 lie("a region in a file that may only be read",
     one(SET_MEM_TABLE, table(region(size=4096)), [READONLY]))
+
+
+HUGE = os.memfd_create("huge")
+os.ftruncate(HUGE, 5 << 40)
+lie("a region of 5 TiB", one(SET_MEM_TABLE, table(region(size=5 << 40)), [HUGE]))
+lie("regions of 5 TiB together",
+    one(SET_MEM_TABLE, table(region(size=3 << 40),
+                             region(guest=GUEST + (3 << 40), user=USER + (3 << 40), size=2 << 40)),
+        [HUGE, HUGE]))
+
+
+@check("a region of 4 TiB is taken, again and again")
+def _():
+    with Session(PATH) as s:
+        for _ in range(40):
+            assert s.fe.acked(SET_MEM_TABLE, table(region(size=4 << 40)), [HUGE]) == 0
+
+
+def slow(name, message):
+    """@message(fe, fd) sends an fd that is slow to close; only this device waits for it."""
+    @check(name)
+    def _():
+        # It is read when the one before has gone: then the daemon has the only reference.
+        before = Frontend(PATH)
+        assert before.ask64(GET_FEATURES) & VERSION_1
+        fe = Frontend(PATH)
+        fd, peer = slow_fd()
+        message(fe, fd.fileno())
+        fd.close()
+        before.close()
+        assert fe.is_closed()
+        beside()
+        fe.close()
+        after = Frontend(PATH)
+        after.send(GET_FEATURES)
+        beside()
+        assert not select.select([after.sock], [], [], 0)[0]
+        peer.close()
+        assert struct.unpack("=Q", after.reply(GET_FEATURES))[0] & VERSION_1
+        after.close()
+
+
+def unread(fe, fd):
+    """The first message ends the session; the second is not read."""
+    fe.send(99)
+    fe.send(SET_OWNER, b"", [fd])
+
+
+slow("a call that is slow to close",
+     lambda fe, fd: fe.send(SET_VRING_CALL, struct.pack("=Q", 0), [fd]))
+slow("a stray file descriptor that is slow to close",
+     lambda fe, fd: fe.send(SET_OWNER, b"", [fd]))
+slow("many file descriptors that are slow to close",
+     lambda fe, fd: fe.send(SET_MEM_TABLE, table(region(size=4096)), [fd] * 200))
+slow("a region that is slow to close",
+     lambda fe, fd: fe.send(SET_MEM_TABLE, table(region(size=4096)), [fd]))
+slow("a message that is not read and slow to close", unread)
+
+
+@check("a request channel that is slow to close")
+def _():
+    fd, peer = slow_fd()
+    channel, other = socket.socketpair()
+    socket.send_fds(other, [b"x"], [fd.fileno()])
+    fd.close()
+    fe = Frontend(PATH)
+    fe.send(SET_BACKEND_REQ_FD, b"", [channel.fileno()])
+    assert fe.ask64(GET_FEATURES)
+    channel.close()
+    other.close()
+    fe.close()
+    beside()
+    peer.close()
+    served()
+
+
+@check("without file descriptors left a connection waits, and the daemon sleeps")
+def _():
+    served()
+    wait_until(lambda: fds() == FDS)
+    soft, hard = resource.prlimit(PID, resource.RLIMIT_NOFILE)
+    resource.prlimit(PID, resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        fe = Frontend(PATH)
+        fe.send(GET_FEATURES)
+        before = sleeps()
+        wait_until(lambda: sleeps() > before + 2)
+        assert not select.select([fe.sock], [], [], 0)[0]
+    finally:
+        resource.prlimit(PID, resource.RLIMIT_NOFILE, (soft, hard))
+    assert struct.unpack("=Q", fe.reply(GET_FEATURES))[0] & VERSION_1
+    fe.close()
 
 
 @check("a message that ends in the middle")
@@ -202,13 +330,16 @@ def _():
 def _():
     full = os.eventfd(0xfffffffe)
     with Session(PATH) as s:
-        for kick in (NULL, READONLY, s.mem.fd, full):
+        ends = os.pipe()
+        for kick in (full, *ends):
             q = Queue(s.fe, s.mem, 0)
             q.start()
             s.fe.send(SET_VRING_CALL, struct.pack("=Q", 0), [full])
             s.fe.send(SET_VRING_KICK, struct.pack("=Q", 0), [kick])
             q.stop()
             q.close()
+        for fd in ends:
+            os.close(fd)
     os.close(full)
     served()
 

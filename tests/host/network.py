@@ -107,7 +107,12 @@ def _():
     fe.close()
 
 
-S, R, T = card()
+def restart():
+    global S, R, T
+    S, R, T = card()
+
+
+restart()
 PEER = accept(SERVER)
 
 
@@ -134,6 +139,23 @@ def _():
     assert R.poll() is None
     post(R, 4, first=4)
     assert receive(R) == (data, 5)
+
+
+@check("a frame that the ring can never hold is dropped, and the next one comes")
+def _():
+    S.__exit__()
+    try:
+        with Session(PATH, FEATURES, size=8 << 20) as s:
+            r = s.queue(RX, size=16)
+            t = s.queue(TX)
+            post(r, 16, size=512)
+            put_frame(PEER, b"a" * 9000)
+            put_frame(PEER, b"b" * 60)
+            assert receive(r) == (b"b" * 60, 1)
+            send(t, bytes(60))
+            assert take_frame(PEER) == bytes(60)
+    finally:
+        restart()
 
 
 @check("frames that come byte by byte, and two at once, are told apart")

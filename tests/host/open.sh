@@ -12,7 +12,7 @@ set -euo pipefail
 work_dir open
 chmod 755 "$WORK"
 S=$WORK/sock
-truncate -s 1M "$WORK/disk"
+truncate -s 1M "$WORK/disk" "$WORK/other" "$WORK/with,comma"
 truncate -s 1000 "$WORK/odd"
 : >"$WORK/empty"
 mkfifo "$WORK/fifo"
@@ -24,10 +24,20 @@ blk() {
 
 refused "a missing image is refused" "blk0: image .*missing cannot be opened.*create it" \
 	--device "$(blk "$WORK/missing")"
-refused "a directory as an image is refused" "blk0: image .*cannot be opened" --device "$(blk "$WORK")"
+refused "an image below a file is refused" "blk0: image .*check the path" --device "$(blk "$WORK/disk/x")"
+refused "a directory as an image is refused" "blk0: image .*neither a file" --device "$(blk "$WORK")"
 refused "a directory as a read-only image is refused" "blk0: image .*neither a file" \
 	--device "$(blk "$WORK"),readonly=on"
 refused "a FIFO as an image is refused" "blk0: image .*neither a file" --device "$(blk "$WORK/fifo")"
+cp "$(command -v sleep)" "$WORK/program"
+"$WORK/program" 600 &
+on_exit stop_pid $!
+running() {
+	[ "$(readlink "/proc/$1/exe")" = "$WORK/program" ]
+}
+wait_for 20 running $!
+refused "a program that runs as an image is refused" "blk0: image .*used as a program" \
+	--device "$(blk "$WORK/program")"
 refused "a character device as an image is refused" "blk0: image .*neither a file" \
 	--device "$(blk /dev/zero)"
 refused "an image of an odd size is refused" "blk0: image .*multiple of 512" --device "$(blk "$WORK/odd")"
@@ -43,9 +53,7 @@ result "$r" "a file at the socket's path is left alone"
 refused "a failing second device undoes the first" "blk1: image .*missing" \
 	--device "$(blk "$WORK/disk")" --device "type=blk,socket=$S.2,path=$WORK/missing"
 refused "two devices at one path are refused" "blk1: socket path .*in use" \
-	--device "$(blk "$WORK/disk")" --device "$(blk "$WORK/disk")"
-refused "a tap with a name that is too long is refused" "net0: tap .*too long" \
-	--device "type=net,socket=$S,tap=abcdefghijklmnopq"
+	--device "$(blk "$WORK/disk")" --device "$(blk "$WORK/other")"
 refused "a stream path that is too long is refused" "net0: stream path .*too long" \
 	--device "type=net,socket=$S,stream=$LONG"
 
@@ -76,7 +84,9 @@ fi
 start_daemon 2 --device "$(blk "$WORK/disk")" --device "type=net,socket=$S.2,stream=$WORK/nobody"
 [ -S "$S" ] && [ -S "$S.2" ] && r=0 || r=1
 result "$r" "two devices are served by one process"
-refused "a socket path in use is refused" "blk0: socket path .*in use" --device "$(blk "$WORK/disk")"
+refused "a socket path in use is refused" "blk0: socket path .*in use" --device "$(blk "$WORK/other")"
+refused "a socket as an image is refused" "blk0: image .*neither a file" \
+	--device "type=blk,socket=$S.3,path=$S"
 [ -S "$S" ] && r=0 || r=1
 result "$r" "a socket path in use is left alone"
 end_daemon && r=0 || r=1
@@ -92,4 +102,14 @@ result "$r" "a daemon that is killed leaves its socket"
 start_daemon 1 --device "$(blk "$WORK/disk")"
 end_daemon && r=0 || r=1
 result "$r" "a socket that nobody listens to is replaced"
+
+start_daemon 2 --device "type=blk,socket=$S,mode=0660,path=$WORK/with,,comma" \
+	--device "type=net,socket=$S.a,,b,stream=$WORK/nobody"
+[ "$(stat -c %a "$S")" = 660 ] && r=0 || r=1
+result "$r" "a socket gets the mode that was asked for"
+[ "$(stat -c %a "$S.a,b")" = "$(printf %o $((0777 & ~$(umask))))" ] && r=0 || r=1
+result "$r" "a path can have a comma, and without a mode the umask counts"
+end_daemon && r=0 || r=1
+[ -z "$(find "$WORK" -type s)" ] || r=1
+result "$r" "such sockets are removed as well"
 finish

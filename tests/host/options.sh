@@ -16,6 +16,13 @@ D=$WORK/disk
 
 refused "no device is refused" "no device: .*--device" --log-level=info
 refused "an unknown option is refused" "option '--nonsense': .*--help" --nonsense
+refused "an unknown letter is named, not what it is among" "option '-x': not known" -xyz
+refused "an option without its value is refused" "option '--log-level': its value is missing" --log-level
+refused "an option with a value too much is refused" "option '--read-only=yes': it takes no value" \
+	--read-only=yes
+refused "an option that is short for several is refused" "option '--s': .*short for several" --s
+refused "help with anything else is refused" "option '--help': .*alone" --help extra
+refused "the version with anything else is refused" "option '--version': .*alone" --version extra
 refused "an argument that is no option is refused" "argument 'word': .*--help" word
 refused "an unknown log level is refused" "--log-level 'loud': use error" --log-level=loud
 refused "a device without a type is refused" ".*no type" --device "socket=$S,path=$D"
@@ -43,6 +50,20 @@ refused "a number of queues out of range is refused" "queues '65': .*from 1 to 6
 refused "an id with a space is refused" "id 'a b': use" --device "type=blk,socket=$S,path=$D,id=a b"
 refused "two devices with one id are refused" "id 'x': two devices" \
 	--device "type=blk,socket=$S,path=$D,id=x" --device "type=blk,socket=$S.2,path=$D,id=x"
+refused "a mode that is not octal is refused" "mode '0688': give octal" \
+	--device "type=blk,socket=$S,path=$D,mode=0688"
+refused "a mode of more than permissions is refused" "mode '1777': give octal" \
+	--device "type=blk,socket=$S,path=$D,mode=1777"
+refused "a comma at the end is refused" "--device '': not of the form key=value" \
+	--device "type=blk,socket=$S,path=$D,"
+refused "what is missing of a device is said with what was given" \
+	"--device 'type=blk,path=/a,,b': no socket.*socket=" --device "type=blk,path=/a,,b"
+refused "a single device without a socket is refused" "no socket: give --socket-path or --fd" \
+	--blk-file="$D"
+refused "a single device of two kinds is refused" "--blk-file, --tap and --stream exclude" \
+	--socket-path="$S" --blk-file="$D" --tap=tap0
+refused "a network card that may only be read is refused" "--read-only .*--blk-file" \
+	--socket-path="$S" --stream="$S.2" --read-only
 refused "both forms of a device at once are refused" ".*exclude each other" \
 	--device "type=blk,socket=$S,path=$D" --blk-file="$D"
 refused "a socket path and a descriptor at once are refused" ".*exclude each other" \
