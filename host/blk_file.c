@@ -3,11 +3,10 @@
  * What a disk stands on: a file or a block device.
  *
  * The image is opened twice where that is possible: once past the page cache
- * (O_DIRECT), for requests whose memory, offset and length are aligned as the
- * file wants it, and once with it, for the rest. Both see the same data: the
- * kernel writes back and drops cached pages of a range around direct I/O. What
- * alignment is needed is found by trying, since file systems differ and older
- * kernels do not tell.
+ * (O_DIRECT), which takes all data when the alignment that it wants is no more
+ * than a block of the disk, and once through it, for flushes and else for
+ * everything; blk.c says why the two are never mixed. What alignment is needed is
+ * found by trying, since file systems differ and older kernels do not tell.
  *
  * Both are locked against other users of the image (blk_lock.c). A block device that
  * is to be written is also opened exclusively, which the kernel denies while
