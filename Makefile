@@ -73,7 +73,7 @@ $(KMOD)/.built: $(KSRC)
 	$(Q)mkdir -p $(KMOD) && find $(KMOD) -type l -delete
 	$(Q)cp -rsf $(abspath Kbuild ring uapi driver) $(KMOD)/
 	$(Q)echo '  KBUILD  $(KMOD)'
-	$(Q)$(KBUILD) $(if $(W),W=$(W)) $(if $(C),C=$(C)) modules
+	+$(Q)$(KBUILD) $(if $(W),W=$(W)) $(if $(C),C=$(C)) modules
 	$(Q)touch $@
 
 modules_install: modules

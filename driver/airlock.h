@@ -115,14 +115,6 @@ int airlock_negotiate(struct airlock_device *adev, u64 wanted,
  */
 int airlock_config_read(struct airlock_device *adev, void *buf, size_t len);
 
-/**
- * airlock_config_write8() - write one byte of the configuration
- * @adev: the device, negotiated
- * @off: where
- * @val: what
- */
-void airlock_config_write8(struct airlock_device *adev, u32 off, u8 val);
-
 /* ---- shared memory ------------------------------------------------------ */
 
 /**

@@ -106,15 +106,6 @@ int airlock_config_read(struct airlock_device *adev, void *buf, size_t len)
 }
 EXPORT_SYMBOL_GPL(airlock_config_read);
 
-void airlock_config_write8(struct airlock_device *adev, u32 off, u8 val)
-{
-	struct core_device *core = core_from_pub(adev);
-
-	if (off < core->config_bytes)
-		iowrite8(val, core->mdev.device + off);
-}
-EXPORT_SYMBOL_GPL(airlock_config_write8);
-
 static void config_work(struct work_struct *work)
 {
 	struct core_device *core = container_of(to_delayed_work(work),

@@ -102,7 +102,6 @@ static int queue_make_ring(struct core_device *core, struct core_queue *cq)
 	err = ring_drv_init(&q->ring, &areas, q->size, core->pub.features, cq->shadow);
 	if (err)
 		return err;
-	ring_drv_disarm(&q->ring);
 
 	vp_modern_queue_address(&core->mdev, q->index, areas.desc_bus,
 				areas.driver_bus, areas.device_bus);

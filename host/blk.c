@@ -126,7 +126,7 @@ struct blk_queue {
 
 static struct blk *blk_of(const struct queue *q)
 {
-	return (struct blk *)((char *)q->dev - offsetof(struct blk, dev));
+	return container_of(q->dev, struct blk, dev);
 }
 
 static void blk_submit(struct queue *q, struct blk_io *io);
@@ -273,7 +273,7 @@ static void blk_advance(struct blk_io *io, u32 bytes)
 
 static void blk_on_done(struct queue *q, struct queue_op *op, int res)
 {
-	struct blk_io *io = (struct blk_io *)((char *)op - offsetof(struct blk_io, op));
+	struct blk_io *io = container_of(op, struct blk_io, op);
 	bool in = io->req.op == BLK_OP_READ;
 	u32 left = io->req.bytes - io->done;
 
@@ -458,7 +458,7 @@ static void blk_finish(struct queue *q)
 
 static void blk_config(struct device *dev, u8 *space)
 {
-	struct blk *blk = (struct blk *)((char *)dev - offsetof(struct blk, dev));
+	struct blk *blk = container_of(dev, struct blk, dev);
 	struct virtio_blk_config config;
 
 	_Static_assert(sizeof(config) <= MESSAGE_CONFIG_BYTES, "configuration space");
@@ -472,7 +472,7 @@ static void blk_config(struct device *dev, u8 *space)
 
 static void blk_close(struct device *dev)
 {
-	struct blk *blk = (struct blk *)((char *)dev - offsetof(struct blk, dev));
+	struct blk *blk = container_of(dev, struct blk, dev);
 
 	blk_file_close(&blk->file);
 	free(blk);

@@ -80,7 +80,7 @@ static void listener_on_ended(void *ctx)
 
 static void listener_on_closed(struct loop_event *ev)
 {
-	struct listener *l = (struct listener *)((char *)ev - offsetof(struct listener, closed));
+	struct listener *l = container_of(ev, struct listener, closed);
 	u64 count;
 
 	/* It may be an old ring of the bell. */
@@ -92,7 +92,7 @@ static void listener_on_closed(struct loop_event *ev)
 
 static void listener_on_pause(struct loop_event *ev)
 {
-	struct listener *l = (struct listener *)((char *)ev - offsetof(struct listener, pause));
+	struct listener *l = container_of(ev, struct listener, pause);
 
 	loop_del(l->loop, ev);
 	listener_wait(l, &l->ev);
@@ -123,7 +123,7 @@ static int listener_serve(struct listener *l, int sock)
 
 static void listener_on_connect(struct loop_event *ev)
 {
-	struct listener *l = (struct listener *)((char *)ev - offsetof(struct listener, ev));
+	struct listener *l = container_of(ev, struct listener, ev);
 	int sock;
 
 	sock = accept4(l->ev.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -42,7 +42,7 @@ struct daemon {
 
 static void main_on_signal(struct loop_event *ev)
 {
-	struct daemon *d = (struct daemon *)((char *)ev - offsetof(struct daemon, signals));
+	struct daemon *d = container_of(ev, struct daemon, signals);
 	struct signalfd_siginfo info;
 	unsigned int i;
 

@@ -89,7 +89,7 @@ struct net_tx {
 
 static struct net *net_of(const struct queue *q)
 {
-	return (struct net *)((char *)q->dev - offsetof(struct net, dev));
+	return container_of(q->dev, struct net, dev);
 }
 
 unsigned int net_port_gather(const struct ring_chain *c, struct iovec *iov)
@@ -393,7 +393,7 @@ static void net_finish(struct queue *q)
 
 static void net_close(struct device *dev)
 {
-	struct net *net = (struct net *)((char *)dev - offsetof(struct net, dev));
+	struct net *net = container_of(dev, struct net, dev);
 
 	net->port->ops->close(net->port);
 	free(net);

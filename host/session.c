@@ -519,7 +519,7 @@ static bool session_handle(struct session *s)
 
 static void session_on_sock(struct loop_event *ev)
 {
-	struct session *s = (struct session *)((char *)ev - offsetof(struct session, sock));
+	struct session *s = container_of(ev, struct session, sock);
 	int r;
 
 	r = message_receive(&s->msg, s->sock.fd, &s->why);
@@ -543,7 +543,7 @@ static void session_on_sock(struct loop_event *ev)
 
 static void session_on_bell(struct loop_event *ev)
 {
-	struct session *s = (struct session *)((char *)ev - offsetof(struct session, bell));
+	struct session *s = container_of(ev, struct session, bell);
 	u64 count;
 
 	if (read(s->bell.fd, &count, sizeof(count)) < 0 && errno != EAGAIN)

@@ -65,6 +65,9 @@ static inline __le16 cpu_to_le16(u16 v) { return (__force __le16)htole16(v); }
 static inline __le32 cpu_to_le32(u32 v) { return (__force __le32)htole32(v); }
 static inline __le64 cpu_to_le64(u64 v) { return (__force __le64)htole64(v); }
 
+#define container_of(ptr, type, member) \
+	((type *)((char *)(ptr) - offsetof(type, member)))
+
 /* As the kernel's: @index when it is below @size, else 0, without a branch. */
 static inline size_t array_index_nospec(size_t index, size_t size)
 {

@@ -84,12 +84,7 @@ moved_back() {
 need_machine
 backend_sanitized
 machine_new plain
-truncate -s 64M "$WORK/main.img"
-net_new
-net_tap tap0 "$HOST/24"
-machine_disk main "$WORK/main.img" airlockd serial=main
-machine_nic nic "$MAC" tap=tap0
-net_serve echo 7000 "$BUILD/guest/traffic" serve "$HOST" 7000
+machine_disk_and_nic
 machine_boot
 TAP_ALSO=machine_complaints
 tap_test "with a softdep, loading virtio_pci gives all to airlock" softdep_first

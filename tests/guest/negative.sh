@@ -49,12 +49,7 @@ canary_found() {
 need_machine
 machine_new plain
 head -c 32 /dev/urandom >"$WORK/token"
-truncate -s 64M "$WORK/main.img"
-net_new
-net_tap tap0 "$HOST/24"
-machine_disk main "$WORK/main.img" airlockd serial=main
-machine_nic nic "$MAC" tap=tap0
-net_serve echo 7000 "$BUILD/guest/traffic" serve "$HOST" 7000
+machine_disk_and_nic
 machine_boot "$WORK/token"
 TAP_ALSO=machine_complaints
 tap_test "mainline's drivers do their I/O through airlockd" mainline_works

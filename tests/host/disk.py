@@ -30,6 +30,16 @@ def request(q, kind, sector=0, size=0, data=DATA, head=0, write=None):
     return q.mem.read(STATUS, 1)[0], length
 
 
+def many_reads(s, q):
+    """Submit 80 requests of 1 MiB at once; the queue has room for 240 descriptors."""
+    heads = []
+    for i in range(80):
+        s.mem.write(HDR + 32 * i, struct.pack("<IIQ", IN, 0, 0))
+        heads.append(q.chain((HDR + 32 * i, 16, False), (DATA, 1 << 20, True),
+                             (HDR + 32 * i + 16, 1, True), first=3 * i))
+    q.publish(*heads)
+
+
 def image(at, size):
     with open(IMAGE, "rb") as f:
         f.seek(at)
@@ -242,12 +252,7 @@ def _():
 def _():
     with Session(PATH, FEATURES) as s:
         q = s.queue(size=256)
-        heads = []
-        for i in range(80):
-            s.mem.write(HDR + 32 * i, struct.pack("<IIQ", IN, 0, 0))
-            heads.append(q.chain((HDR + 32 * i, 16, False), (DATA, 1 << 20, True),
-                                 (HDR + 32 * i + 16, 1, True), first=3 * i))
-        q.publish(*heads)
+        many_reads(s, q)
         base = q.stop()
         done = 0
         while q.poll():
@@ -464,12 +469,7 @@ def _():
     for _ in range(20):
         with Session(PATH, FEATURES) as s:
             q = s.queue(size=256)
-            heads = []
-            for i in range(80):
-                s.mem.write(HDR + 32 * i, struct.pack("<IIQ", IN, 0, 0))
-                heads.append(q.chain((HDR + 32 * i, 16, False), (DATA, 1 << 20, True),
-                                     (HDR + 32 * i + 16, 1, True), first=3 * i))
-            q.publish(*heads)
+            many_reads(s, q)
     with Session(PATH, FEATURES) as s:
         assert request(s.queue(), FLUSH)[0] == OK
 

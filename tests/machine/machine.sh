@@ -84,6 +84,17 @@ machine_nic() {
 	)
 }
 
+# machine_disk_and_nic - a disk of 64 MiB with the serial number "main", and a NIC with
+# MAC on a tap in a network of its own, where HOST echoes what port 7000 gets
+machine_disk_and_nic() {
+	truncate -s 64M "$WORK/main.img"
+	net_new
+	net_tap tap0 "$HOST/24"
+	machine_disk main "$WORK/main.img" airlockd serial=main
+	machine_nic nic "$MAC" tap=tap0
+	net_serve echo 7000 "$BUILD/guest/traffic" serve "$HOST" 7000
+}
+
 # machine_qemu_disk ID FILE, machine_qemu_nic ID MAC TAP - QEMU's own devices, for
 # which there is no back-end; the disk's serial number is its ID
 machine_qemu_disk() {
