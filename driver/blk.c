@@ -33,6 +33,8 @@
 #include <linux/slab.h>
 
 #include "blk.h"
+#include "compat/compat.h"
+#include "fault.h"
 
 /* What this driver can use of a disk, beyond what the core negotiates. */
 #define BLK_FEATURES	(BIT_ULL(VIRTIO_BLK_F_SIZE_MAX) |	\
@@ -327,7 +329,7 @@ static int blk_lane_pool(struct blk_lane *lane, unsigned int index)
 	err = airlock_span_alloc(lane->vdisk->adev, purpose, (size_t)blocks * BLK_BLOCK, &span);
 	if (err)
 		return err;
-	lane->pool_map = kzalloc(extent_private_bytes(blocks), GFP_KERNEL);
+	lane->pool_map = fault_ptr(kzalloc(extent_private_bytes(blocks), GFP_KERNEL));
 	if (!lane->pool_map)
 		return -ENOMEM;
 	return extent_init(&lane->pool, span.cpu, span.bus, BLK_BLOCK, blocks, lane->pool_map);
@@ -342,7 +344,7 @@ static int blk_lane_open(struct blk_vdisk *vdisk, unsigned int index)
 
 	lane->vdisk = vdisk;
 	lane->depth = vdisk->depth;
-	lane->inflight = kcalloc(lane->depth, sizeof(*lane->inflight), GFP_KERNEL);
+	lane->inflight = fault_ptr(kcalloc(lane->depth, sizeof(*lane->inflight), GFP_KERNEL));
 	if (!lane->inflight)
 		return -ENOMEM;
 	tasklet_setup(&lane->reaper, blk_io_reap_later);
@@ -416,26 +418,17 @@ static const struct block_device_operations blk_fops = {
 	.free_disk = blk_free_disk,
 };
 
-static void blk_set_limits(struct blk_vdisk *vdisk)
-{
-	struct request_queue *queue = vdisk->disk->queue;
-	const u64 features = vdisk->adev->features;
-
-	blk_queue_logical_block_size(queue, vdisk->limits.block);
-	blk_queue_max_hw_sectors(queue, vdisk->bytes >> BLK_SECTOR_SHIFT);
-	/* All data is copied: how it lies in memory does not matter. */
-	blk_queue_max_segments(queue, USHRT_MAX);
-	blk_queue_max_segment_size(queue, UINT_MAX);
-	blk_queue_dma_alignment(queue, 3);
-	blk_queue_write_cache(queue, features & BIT_ULL(VIRTIO_BLK_F_FLUSH), false);
-	blk_queue_flag_set(QUEUE_FLAG_NONROT, queue);
-	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, queue);
-	if (features & BIT_ULL(VIRTIO_BLK_F_RO))
-		set_disk_ro(vdisk->disk, true);
-}
-
 static int blk_disk_alloc(struct blk_vdisk *vdisk)
 {
+	const u64 features = vdisk->adev->features;
+	/* All data is copied: how it lies in memory does not matter. */
+	struct queue_limits limits = {
+		.logical_block_size = vdisk->limits.block,
+		.max_hw_sectors = vdisk->bytes >> BLK_SECTOR_SHIFT,
+		.max_segments = USHRT_MAX,
+		.max_segment_size = UINT_MAX,
+		.dma_alignment = 3,
+	};
 	struct gendisk *disk;
 	int err;
 
@@ -448,11 +441,12 @@ static int blk_disk_alloc(struct blk_vdisk *vdisk)
 		.flags = BLK_MQ_F_SHOULD_MERGE,
 		.driver_data = vdisk,
 	};
-	err = blk_mq_alloc_tag_set(&vdisk->tags);
+	err = fault_int(blk_mq_alloc_tag_set(&vdisk->tags));
 	if (err)
 		return err;
 
-	disk = blk_mq_alloc_disk(&vdisk->tags, vdisk);
+	disk = fault_err(compat_disk_alloc(&vdisk->tags, &limits,
+					   features & BIT_ULL(VIRTIO_BLK_F_FLUSH), vdisk));
 	if (IS_ERR(disk)) {
 		blk_mq_free_tag_set(&vdisk->tags);
 		return PTR_ERR(disk);
@@ -460,8 +454,9 @@ static int blk_disk_alloc(struct blk_vdisk *vdisk)
 	disk->fops = &blk_fops;
 	disk->private_data = vdisk;
 	snprintf(disk->disk_name, sizeof(disk->disk_name), "airblk%d", vdisk->index);
+	if (features & BIT_ULL(VIRTIO_BLK_F_RO))
+		set_disk_ro(disk, true);
 	vdisk->disk = disk;
-	blk_set_limits(vdisk);
 	blk_set_capacity(vdisk, false);
 	return 0;
 }
@@ -487,14 +482,14 @@ static int blk_probe(struct auxiliary_device *aux, const struct auxiliary_device
 	struct blk_vdisk *vdisk;
 	int err;
 
-	vdisk = kzalloc(struct_size(vdisk, lane, lanes), GFP_KERNEL);
+	vdisk = fault_ptr(kzalloc(struct_size(vdisk, lane, lanes), GFP_KERNEL));
 	if (!vdisk)
 		return -ENOMEM;
 	vdisk->adev = adev;
 	vdisk->num_lanes = lanes;
 	auxiliary_set_drvdata(aux, vdisk);
 
-	vdisk->index = ida_alloc(&blk_ida, GFP_KERNEL);
+	vdisk->index = fault_int(ida_alloc(&blk_ida, GFP_KERNEL));
 	if (vdisk->index < 0) {
 		err = vdisk->index;
 		goto free_vdisk;
@@ -511,7 +506,7 @@ static int blk_probe(struct auxiliary_device *aux, const struct auxiliary_device
 	err = airlock_ready(adev);
 	if (err)
 		goto put_disk;
-	err = device_add_disk(&adev->pdev->dev, vdisk->disk, blk_groups);
+	err = fault_int(device_add_disk(&adev->pdev->dev, vdisk->disk, blk_groups));
 	if (err)
 		goto put_disk;
 	return 0;

@@ -44,6 +44,7 @@
 #include <linux/highmem.h>
 
 #include "blk.h"
+#include "compat/compat.h"
 
 /* What the status byte holds until the device writes it: no status of virtio. */
 #define BLK_STATUS_NONE		0xff
@@ -336,11 +337,14 @@ static void blk_io_commit_rqs(struct blk_mq_hw_ctx *hctx)
 	blk_io_publish(hctx->driver_data);
 }
 
-/* A batch with one kick; what cannot go in now comes back through queue_rq(). */
-static void blk_io_queue_rqs(struct request **list)
+/*
+ * A batch with one kick. When one cannot go in now, it and those behind it come back
+ * through queue_rq().
+ */
+static void blk_io_queue_rqs(compat_rq_list *list)
 {
-	struct request *rq, *left = NULL, **left_tail = &left;
 	struct blk_lane *lane = NULL;
+	struct request *rq;
 
 	while ((rq = rq_list_pop(list))) {
 		struct blk_lane *next = blk_io_lane(rq);
@@ -349,18 +353,19 @@ static void blk_io_queue_rqs(struct request **list)
 			blk_io_publish(lane);
 		lane = next;
 
-		/* The block layer does this only for requests that it sends one by one. */
+		/* Some block layers do this only for requests that they send one by one. */
 		rq->mq_hctx->tags->rqs[rq->tag] = rq;
-		if (unlikely(READ_ONCE(lane->dead)) || blk_io_enter(lane, rq)) {
-			if (blk_mq_request_started(rq))
-				blk_mq_requeue_request(rq, true);
-			else
-				rq_list_add_tail(&left_tail, rq);
-		}
+		if (likely(!READ_ONCE(lane->dead) && !blk_io_enter(lane, rq)))
+			continue;
+
+		if (blk_mq_request_started(rq))
+			blk_mq_requeue_request(rq, true);
+		else
+			compat_rq_list_push(list, rq);
+		break;
 	}
 	if (lane)
 		blk_io_publish(lane);
-	*list = left;
 }
 
 /* ---- reap, finish ---------------------------------------------------------- */

@@ -215,6 +215,8 @@ struct region_span {
  *	fewer bytes; other errors were said in the log. With @chunk->leaked set
  *	the pages could not be taken back after a failure half-way
  * @unshare: take a chunk back, zeroed; on failure the pages are leaked
+ * @retire: make a chunk private, zeroed, that may still be written to; may be NULL,
+ *	where only freeing would do that: then it is only zeroed
  * @leak: forget a chunk that stays shared, but for the pages; may be NULL
  * @phys_at: guest-physical address of a page of a chunk; NULL: @phys + offset
  *
@@ -226,6 +228,7 @@ struct region_ops {
 	int (*usable)(struct core_device *core);
 	int (*share)(struct core_device *core, struct region_chunk *chunk);
 	int (*unshare)(struct core_device *core, struct region_chunk *chunk);
+	int (*retire)(struct region_chunk *chunk);
 	void (*leak)(struct region_chunk *chunk);
 	phys_addr_t (*phys_at)(const struct region_chunk *chunk, size_t off);
 };
@@ -258,6 +261,7 @@ extern const struct region_ops airlock_region_dma;
 
 int airlock_region_choose(const char *provider);
 void airlock_region_exit(void);
+void airlock_region_retire(struct core_device *core);
 bool airlock_region_translated(const struct core_device *core);
 int airlock_region_span(struct airlock_device *adev, const char *purpose,
 			size_t bytes, bool reuse, struct airlock_span *span);

@@ -33,6 +33,7 @@
 #include <uapi/linux/virtio_ids.h>
 
 #include "core.h"
+#include "fault.h"
 
 /* A back-end may have to drain I/O before it confirms; then it is a lost one. */
 #define DEVICE_RESET_SECONDS	5
@@ -54,6 +55,7 @@ static bool device_reset(struct core_device *core)
 {
 	unsigned long deadline = jiffies + (core->slow ? 0 : DEVICE_RESET_SECONDS * HZ);
 	struct device *dev = &core->pub.pdev->dev;
+	const bool fault = fault_due("reset");
 	unsigned int wait_us = 10;
 	bool late;
 	u8 status;
@@ -64,7 +66,7 @@ static bool device_reset(struct core_device *core)
 	vp_modern_set_status(&core->mdev, 0);
 	for (;;) {
 		/* Looked at before the status, so that the last look counts. */
-		late = time_after(jiffies, deadline);
+		late = time_after(jiffies, deadline) || fault;
 		status = vp_modern_get_status(&core->mdev);
 		/* Where there is no device, these are what a machine answers. */
 		if ((!status || status == DEVICE_GONE) &&
@@ -72,7 +74,7 @@ static bool device_reset(struct core_device *core)
 			dev_err_ratelimited(dev, "the device is gone\n");
 			return false;
 		}
-		if (!status) {
+		if (!status && !fault) {
 			core->quiet = true;
 			core->slow = false;
 			return true;
@@ -143,7 +145,7 @@ int airlock_negotiate(struct airlock_device *adev, u64 wanted,
 	vp_modern_set_features(&core->mdev, features);
 	status |= VIRTIO_CONFIG_S_FEATURES_OK;
 	vp_modern_set_status(&core->mdev, status);
-	if (vp_modern_get_status(&core->mdev) != status) {
+	if (fault_due("FEATURES_OK") || vp_modern_get_status(&core->mdev) != status) {
 		dev_err(&adev->pdev->dev, "refused: it does not accept features 0x%llx\n",
 			features);
 		goto err_give_up;
@@ -191,7 +193,7 @@ int airlock_ready(struct airlock_device *adev)
 	status = vp_modern_get_status(&core->mdev);
 	mutex_unlock(&core->lock);
 
-	if (status == want)
+	if (status == want && !fault_due("DRIVER_OK"))
 		return 0;
 	dev_err(&adev->pdev->dev, "it does not start: status 0x%02x instead of 0x%02x\n",
 		status, want);
@@ -275,12 +277,13 @@ EXPORT_SYMBOL_GPL(airlock_stop);
  * @core: the device, in any state. Sleeps; bounded.
  *
  * Its function driver is not told: nothing runs after this. Whatever is still
- * submitted waits for ever.
+ * submitted waits for ever, in memory that is private again.
  */
 void airlock_device_shutdown(struct core_device *core)
 {
 	WRITE_ONCE(core->failed, true);
 	airlock_stop(&core->pub);
+	airlock_region_retire(core);
 }
 
 /* ---- coming and going --------------------------------------------------- */
@@ -308,11 +311,11 @@ struct core_device *airlock_device_create(struct pci_dev *pdev, u16 type)
 	struct auxiliary_device *aux;
 	int id, err;
 
-	core = kzalloc(sizeof(*core), GFP_KERNEL);
+	core = fault_ptr(kzalloc(sizeof(*core), GFP_KERNEL));
 	if (!core)
 		return ERR_PTR(-ENOMEM);
 
-	id = ida_alloc(&device_ids, GFP_KERNEL);
+	id = fault_int(ida_alloc(&device_ids, GFP_KERNEL));
 	err = id;
 	if (id < 0)
 		goto err_free;
@@ -332,7 +335,7 @@ struct core_device *airlock_device_create(struct pci_dev *pdev, u16 type)
 	aux->id = id;
 	aux->dev.parent = &pdev->dev;
 	aux->dev.release = device_release;
-	err = auxiliary_device_init(aux);
+	err = fault_int(auxiliary_device_init(aux));
 	if (err)
 		goto err_id;
 	return core;
@@ -367,7 +370,7 @@ int airlock_device_publish(struct core_device *core)
 	list_add_tail(&core->node, &device_list);
 	mutex_unlock(&device_list_lock);
 
-	err = auxiliary_device_add(&core->pub.aux);
+	err = fault_int(auxiliary_device_add(&core->pub.aux));
 	if (err) {
 		mutex_lock(&device_list_lock);
 		list_del_init(&core->node);

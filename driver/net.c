@@ -28,6 +28,7 @@
 #include <linux/log2.h>
 #include <linux/module.h>
 
+#include "fault.h"
 #include "net.h"
 
 #define NET_F(name)	BIT_ULL(VIRTIO_NET_F_##name)
@@ -347,7 +348,7 @@ static struct net_nic *net_alloc(struct airlock_device *adev)
 	struct net_device *ndev;
 	struct net_nic *nic;
 
-	ndev = alloc_etherdev_mqs(struct_size(nic, pair, pairs), pairs, pairs);
+	ndev = fault_ptr(alloc_etherdev_mqs(struct_size(nic, pair, pairs), pairs, pairs));
 	if (!ndev)
 		return NULL;
 	SET_NETDEV_DEV(ndev, &adev->pdev->dev);
@@ -433,7 +434,7 @@ static int net_probe(struct auxiliary_device *aux, const struct auxiliary_device
 	err = airlock_ready(adev);
 	if (err)
 		goto close;
-	err = register_netdev(nic->ndev);
+	err = fault_int(register_netdev(nic->ndev));
 	if (err)
 		goto close;
 	return 0;

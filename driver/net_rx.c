@@ -36,8 +36,9 @@
 #include <linux/if_vlan.h>
 #include <linux/slab.h>
 #include <linux/virtio_net.h>
-#include <net/page_pool.h>
 
+#include "compat/compat.h"
+#include "fault.h"
 #include "net.h"
 
 /* Frames up to this go into one 2 KiB piece of memory, skb overhead included. */
@@ -419,10 +420,10 @@ int net_rx_open(struct net_nic *nic, unsigned int index)
 	rx->nic = nic;
 	u64_stats_init(&rx->sync);
 	netif_napi_add(nic->ndev, &rx->napi, net_rx_poll);
-	rx->back = kcalloc(nic->rx_size, sizeof(*rx->back), GFP_KERNEL);
+	rx->back = fault_ptr(kcalloc(nic->rx_size, sizeof(*rx->back), GFP_KERNEL));
 	if (!rx->back)
 		return -ENOMEM;
-	err = net_rx_pool(rx);
+	err = fault_int(net_rx_pool(rx));
 	if (err)
 		return err;
 

@@ -37,6 +37,7 @@
 #include <linux/slab.h>
 #include <linux/virtio_net.h>
 
+#include "fault.h"
 #include "net.h"
 
 /* The largest chunk of the FIFO that one frame takes. */
@@ -478,7 +479,7 @@ int net_tx_open(struct net_nic *nic, unsigned int index)
 	tx->nic = nic;
 	u64_stats_init(&tx->sync);
 	netif_napi_add_tx(nic->ndev, &tx->napi, net_tx_poll);
-	tx->frame = kcalloc(nic->tx_size, sizeof(*tx->frame), GFP_KERNEL);
+	tx->frame = fault_ptr(kcalloc(nic->tx_size, sizeof(*tx->frame), GFP_KERNEL));
 	tx->fifo_priv = kzalloc(fifo_private_bytes(nic->tx_size), GFP_KERNEL);
 	if (!tx->frame || !tx->fifo_priv)
 		return -ENOMEM;

@@ -30,6 +30,7 @@
 #include <uapi/linux/virtio_pci.h>
 
 #include "core.h"
+#include "fault.h"
 
 #define PCI_VENDOR_VIRTIO	0x1af4
 #define PCI_TRANSITIONAL_NET	0x1000
@@ -155,27 +156,27 @@ static int airlock_pci_probe(struct pci_dev *pdev, const struct pci_device_id *i
 		return PTR_ERR(core);
 	pci_set_drvdata(pdev, core);
 
-	err = pci_enable_device(pdev);
+	err = fault_int(pci_enable_device(pdev));
 	if (err)
 		goto err_destroy;
 
-	err = pci_check_caps(pdev);
+	err = fault_int(pci_check_caps(pdev));
 	if (err)
 		goto err_disable;
 
-	err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+	err = fault_int(dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64)));
 	if (err) {
 		dev_err(&pdev->dev, "refused: no 64-bit addresses on its bus\n");
 		goto err_disable;
 	}
 
-	err = vp_modern_probe(&core->mdev);
+	err = fault_int(vp_modern_probe(&core->mdev));
 	if (err) {
 		dev_err(&pdev->dev, "refused: its registers cannot be mapped (%d)\n", err);
 		goto err_disable;
 	}
 
-	err = pci_check_mapped(core);
+	err = fault_int(pci_check_mapped(core));
 	if (err)
 		goto err_unmap;
 

@@ -17,6 +17,7 @@
 #include <linux/slab.h>
 
 #include "core.h"
+#include "fault.h"
 
 /* Odd, or not inside the rest of the page where the notification area begins. */
 static bool queue_notify_strays(const struct core_device *core, void __iomem *notify)
@@ -32,7 +33,7 @@ static bool queue_notify_strays(const struct core_device *core, void __iomem *no
 /* Where to kick; see pci.c for why the library's answer is checked. */
 static int queue_map_notify(struct core_device *core, struct core_queue *cq)
 {
-	cq->notify = vp_modern_map_vq_notify(&core->mdev, cq->pub.index, NULL);
+	cq->notify = fault_ptr(vp_modern_map_vq_notify(&core->mdev, cq->pub.index, NULL));
 	if (cq->notify && !queue_notify_strays(core, cq->notify))
 		return 0;
 	dev_err(&core->pub.pdev->dev, "%s: its notification register is not where it can be\n",
@@ -94,7 +95,7 @@ static int queue_make_ring(struct core_device *core, struct core_queue *cq)
 	if (err)
 		return err;
 
-	cq->shadow = kvzalloc(ring_drv_private_bytes(q->size), GFP_KERNEL);
+	cq->shadow = fault_ptr(kvzalloc(ring_drv_private_bytes(q->size), GFP_KERNEL));
 	if (!cq->shadow)
 		return -ENOMEM;
 
@@ -144,7 +145,7 @@ static int queue_set_up(struct core_device *core, struct core_queue *cq)
 		return err;
 
 	vp_modern_set_queue_enable(mdev, index, true);
-	if (!vp_modern_get_queue_enable(mdev, index)) {
+	if (fault_due("queue enable") || !vp_modern_get_queue_enable(mdev, index)) {
 		dev_err(dev, "%s: it cannot be enabled\n", cq->pub.name);
 		return -EIO;
 	}
@@ -182,7 +183,7 @@ struct airlock_queue *airlock_queue_open(struct airlock_device *adev, u16 index,
 	if (!ring_size_ok(size, adev->features))
 		return ERR_PTR(-EINVAL);
 
-	cq = kzalloc(sizeof(*cq), GFP_KERNEL);
+	cq = fault_ptr(kzalloc(sizeof(*cq), GFP_KERNEL));
 	if (!cq)
 		return ERR_PTR(-ENOMEM);
 	cq->pub.adev = adev;

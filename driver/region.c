@@ -16,12 +16,14 @@
  * Every piece is in one of these states, and in the audit in all but the first:
  *
  *   private --share--> spare --span--> in use --unshare--> private
- *                                          \---leak---> leaked, for ever
+ *                                        | \---leak---> leaked, for ever
+ *                                        \--retire--> private, still in use
  *
  * Pages leak when they could not be made private again, or when the device did not
  * confirm its reset and so may still write to them: given to anyone else they
  * would be a hole in the guest. Then the region's record outlives the device, so
- * that the audit goes on listing them.
+ * that the audit goes on listing them. At shutdown they are retired: made private, but kept,
+ * because function drivers are not told and may still copy into them.
  */
 #include <linux/cc_platform.h>
 #include <linux/iommu.h>
@@ -30,6 +32,7 @@
 #include <linux/swiotlb.h>
 
 #include "core.h"
+#include "fault.h"
 
 /* Below this, fewer bytes at once are not worth trying: memory is out. */
 #define REGION_CHUNK_MIN	(256u << 10)
@@ -123,7 +126,7 @@ static int region_grow(struct core_device *core, struct region *region, size_t b
 	struct region_chunk *chunk;
 	int err;
 
-	chunk = kzalloc(sizeof(*chunk), GFP_KERNEL);
+	chunk = fault_ptr(kzalloc(sizeof(*chunk), GFP_KERNEL));
 	if (!chunk)
 		return -ENOMEM;
 	chunk->bytes = bytes;
@@ -225,7 +228,7 @@ static struct region *region_new(struct core_device *core, size_t bytes)
 	struct pci_dev *pdev = core->pub.pdev;
 	struct region *region;
 
-	region = kzalloc(sizeof(*region), GFP_KERNEL);
+	region = fault_ptr(kzalloc(sizeof(*region), GFP_KERNEL));
 	if (!region)
 		return NULL;
 	INIT_LIST_HEAD(&region->chunks);
@@ -293,6 +296,36 @@ void airlock_region_release(struct airlock_device *adev)
 }
 EXPORT_SYMBOL_GPL(airlock_region_release);
 
+static int region_retire(struct region *region, struct region_chunk *chunk)
+{
+	if (region->ops->retire)
+		return region->ops->retire(chunk);
+	shared_zero(chunk->cpu, chunk->bytes);
+	return 0;
+}
+
+/**
+ * airlock_region_retire() - make a device's pages private, and keep them
+ * @core: the device, stopped; nothing happens when its reset was not confirmed
+ *
+ * For shutdown: the next kernel may use any page, and the host must not see it. Sleeps.
+ */
+void airlock_region_retire(struct core_device *core)
+{
+	struct region_chunk *chunk;
+
+	mutex_lock(&region_lock);
+	if (core->region && core->quiet) {
+		list_for_each_entry(chunk, &core->region->chunks, node) {
+			if (!chunk->leaked && region_retire(core->region, chunk))
+				dev_err(&core->pub.pdev->dev,
+					"%zu KiB stay shared with the host: they could not be made private again\n",
+					chunk->bytes >> 10);
+		}
+	}
+	mutex_unlock(&region_lock);
+}
+
 /**
  * airlock_region_exit() - forget the records of leaked pages
  *
@@ -355,7 +388,7 @@ static struct region_span *region_cut(struct core_device *core, const char *purp
 		chunk = region_find_room(region, bytes);
 	}
 
-	span = kzalloc(sizeof(*span), GFP_KERNEL);
+	span = fault_ptr(kzalloc(sizeof(*span), GFP_KERNEL));
 	if (!span)
 		return NULL;
 	strscpy(span->purpose, purpose, sizeof(span->purpose));

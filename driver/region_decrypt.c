@@ -20,6 +20,7 @@
 #include <linux/set_memory.h>
 
 #include "core.h"
+#include "fault.h"
 
 static int region_decrypt_usable(struct core_device *core)
 {
@@ -40,12 +41,13 @@ static int region_decrypt_share(struct core_device *core, struct region_chunk *c
 	void *pages;
 	int err;
 
-	pages = alloc_pages_exact(chunk->bytes, GFP_KERNEL | __GFP_ZERO |
-				  __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
+	pages = fault_ptr(alloc_pages_exact(chunk->bytes, GFP_KERNEL | __GFP_ZERO |
+					    __GFP_NOWARN | __GFP_RETRY_MAYFAIL));
 	if (!pages)
 		return -ENOMEM;
 
-	err = set_memory_decrypted((unsigned long)pages, chunk->bytes >> PAGE_SHIFT);
+	err = fault_int(set_memory_decrypted((unsigned long)pages,
+					     chunk->bytes >> PAGE_SHIFT));
 	chunk->cpu = shared_mark(pages);
 	chunk->phys = virt_to_phys(pages);
 	chunk->bus = phys_to_dma_unencrypted(dev, chunk->phys);
@@ -58,17 +60,25 @@ static int region_decrypt_share(struct core_device *core, struct region_chunk *c
 	return 0;
 }
 
-static int region_decrypt_unshare(struct core_device *core, struct region_chunk *chunk)
+static int region_decrypt_retire(struct region_chunk *chunk)
 {
 	void *pages = shared_unmark(chunk->cpu);
 	int err;
 
-	err = set_memory_encrypted((unsigned long)pages, chunk->bytes >> PAGE_SHIFT);
-	if (err)
-		return err;
-	memset(pages, 0, chunk->bytes);
-	free_pages_exact(pages, chunk->bytes);
-	return 0;
+	err = fault_int(set_memory_encrypted((unsigned long)pages,
+					     chunk->bytes >> PAGE_SHIFT));
+	if (!err)
+		memset(pages, 0, chunk->bytes);
+	return err;
+}
+
+static int region_decrypt_unshare(struct core_device *core, struct region_chunk *chunk)
+{
+	int err = region_decrypt_retire(chunk);
+
+	if (!err)
+		free_pages_exact(shared_unmark(chunk->cpu), chunk->bytes);
+	return err;
 }
 
 const struct region_ops airlock_region_decrypt = {
@@ -77,4 +87,5 @@ const struct region_ops airlock_region_decrypt = {
 	.usable = region_decrypt_usable,
 	.share = region_decrypt_share,
 	.unshare = region_decrypt_unshare,
+	.retire = region_decrypt_retire,
 };

@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 
 #include "core.h"
+#include "fault.h"
 
 static int region_dma_usable(struct core_device *core)
 {
@@ -31,8 +32,8 @@ static int region_dma_share(struct core_device *core, struct region_chunk *chunk
 	dma_addr_t bus;
 	void *pages;
 
-	pages = dma_alloc_coherent(&core->pub.pdev->dev, chunk->bytes, &bus,
-				   GFP_KERNEL | __GFP_NOWARN);
+	pages = fault_ptr(dma_alloc_coherent(&core->pub.pdev->dev, chunk->bytes, &bus,
+					     GFP_KERNEL | __GFP_NOWARN));
 	if (!pages)
 		return -ENOMEM;
 	chunk->cpu = shared_mark(pages);

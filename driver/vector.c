@@ -23,6 +23,7 @@
 #include <uapi/linux/virtio_pci.h>
 
 #include "core.h"
+#include "fault.h"
 
 #define VECTOR_CONFIG	0
 #define VECTOR_QUEUES	1	/* the first, or the only one */
@@ -110,7 +111,7 @@ static void vector_tear_down(struct core_device *core)
 static int vector_request(struct core_device *core, int irq, irq_handler_t handler,
 			  unsigned long flags, const char *name, int *requested)
 {
-	int err = request_irq(irq, handler, flags, name, core);
+	int err = fault_int(request_irq(irq, handler, flags, name, core));
 
 	if (!err)
 		*requested = irq;
@@ -124,7 +125,7 @@ static int vector_set_up_msix(struct core_device *core, unsigned int queues,
 	struct pci_dev *pdev = core->pub.pdev;
 	int err;
 
-	err = pci_alloc_irq_vectors(pdev, num, num, PCI_IRQ_MSIX);
+	err = fault_int(pci_alloc_irq_vectors(pdev, num, num, PCI_IRQ_MSIX));
 	if (err < 0)
 		return err;
 	core->vector_mode = mode;
@@ -167,7 +168,7 @@ int airlock_vectors_alloc(struct airlock_device *adev, unsigned int queues)
 	if (!queues || core->vector_mode != VECTOR_NONE)
 		return -EINVAL;
 
-	core->queues = kcalloc(queues, sizeof(*core->queues), GFP_KERNEL);
+	core->queues = fault_ptr(kcalloc(queues, sizeof(*core->queues), GFP_KERNEL));
 	if (!core->queues)
 		return -ENOMEM;
 
@@ -225,13 +226,14 @@ int airlock_vector_attach(struct core_queue *cq)
 		irq = pci_irq_vector(core->pub.pdev, vector);
 		snprintf(cq->irq_name, sizeof(cq->irq_name), "%s-%s",
 			 dev_name(&core->pub.aux.dev), cq->pub.name);
-		err = request_irq(irq, vector_on_queue, 0, cq->irq_name, cq);
+		err = fault_int(request_irq(irq, vector_on_queue, 0, cq->irq_name, cq));
 		if (err)
 			return err;
 		cq->irq = irq;
 	}
 
-	if (vp_modern_queue_vector(&core->mdev, cq->pub.index, vector) == vector)
+	if (!fault_due("queue vector") &&
+	    vp_modern_queue_vector(&core->mdev, cq->pub.index, vector) == vector)
 		return 0;
 	dev_err(&core->pub.pdev->dev, "%s: it does not take vector %u\n",
 		cq->pub.name, vector);

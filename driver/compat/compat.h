@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between the kernels that the modules are for.
+ *
+ * Theory
+ * ------
+ * The drivers are written for the newest kernel. Where an older one has other words for the
+ * same thing, the difference is hidden here, and here only: a driver calls what this
+ * file offers and never asks which kernel it is compiled for.
+ *
+ * Nor does this file ask for a version. For each difference there is a probe_NAME.c,
+ * which probe.sh compiles with the kernel's own headers and flags; what it found is in have.h,
+ * which Kbuild makes beside the objects before it compiles any of them.
+ *
+ * A new difference is a new probe_NAME.c and an #ifdef HAVE_NAME below.
+ */
+#ifndef DRIVER_COMPAT_COMPAT_H
+#define DRIVER_COMPAT_COMPAT_H
+
+#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
+
+#include "have.h"
+
+#ifdef HAVE_PAGE_POOL_HELPERS
+#include <net/page_pool/helpers.h>
+#else
+#include <net/page_pool.h>
+#endif
+
+/* ---- disks ------------------------------------------------------------------------ */
+
+/**
+ * compat_disk_alloc() - allocate a disk, not rotating, with these limits
+ * @tags: its tag set
+ * @limits: of these the logical block, the largest request, number and size of
+ *	segments, and the alignment of memory; all of them set, the rest zero
+ * @write_cache: the device has a cache and wants flushes
+ * @data: the queue's
+ *
+ * Process context; sleeps.
+ *
+ * Return: the disk or an ERR_PTR.
+ */
+static inline struct gendisk *compat_disk_alloc(struct blk_mq_tag_set *tags,
+						struct queue_limits *limits,
+						bool write_cache, void *data)
+{
+#ifdef HAVE_DISK_LIMITS
+	/* Without BLK_FEAT_ROTATIONAL it does not rotate. */
+	if (write_cache)
+		limits->features |= BLK_FEAT_WRITE_CACHE;
+	return blk_mq_alloc_disk(tags, limits, data);
+#else
+	struct gendisk *disk = blk_mq_alloc_disk(tags, data);
+	struct request_queue *queue;
+
+	if (IS_ERR(disk))
+		return disk;
+	queue = disk->queue;
+	blk_queue_logical_block_size(queue, limits->logical_block_size);
+	blk_queue_max_hw_sectors(queue, limits->max_hw_sectors);
+	blk_queue_max_segments(queue, limits->max_segments);
+	blk_queue_max_segment_size(queue, limits->max_segment_size);
+	blk_queue_dma_alignment(queue, limits->dma_alignment);
+	blk_queue_write_cache(queue, write_cache, false);
+	blk_queue_flag_set(QUEUE_FLAG_NONROT, queue);
+	return disk;
+#endif
+}
+
+/* ---- batches of requests ----------------------------------------------------------- */
+
+/*
+ * What blk_mq_ops.queue_rqs is given a pointer to. rq_list_pop() takes the first request
+ * out of either; compat_rq_list_push() puts one in front.
+ */
+#ifdef HAVE_RQ_LIST
+typedef struct rq_list compat_rq_list;
+#else
+typedef struct request *compat_rq_list;
+#endif
+
+/**
+ * compat_rq_list_push() - put a request back
+ * @list: the batch
+ * @rq: the request; becomes the first
+ */
+static inline void compat_rq_list_push(compat_rq_list *list, struct request *rq)
+{
+#ifdef HAVE_RQ_LIST
+	rq_list_add_head(list, rq);
+#else
+	rq_list_add(list, rq);
+#endif
+}
+
+#endif /* DRIVER_COMPAT_COMPAT_H */
