@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# make demo     install what is needed, build, boot a guest, show what it shares
+# make demo     install what is needed, build, boot a guest, show what it shares;
+#               MACHINE=sev for the emulated AMD SEV machine
 # make check    install what is needed, build, run all tests
-# make          build airlockd and the guest modules
+# make          build airlockd, airlockctl and the guest modules
 # make modules_install  install the modules, as root; INSTALL_MOD_PATH= for elsewhere
 # make help     the rest
 #
@@ -16,10 +17,13 @@ SPARSE	?= sparse
 V	?= 0
 Q	:= $(if $(filter 1,$V),,@)
 
-# The guest's kernel; its headers decide, see tests/lib/kernel.sh.
-KVER	= $(or $(KERNEL_RELEASE),$(shell tests/lib/kernel.sh release))
-KDIR	= /lib/modules/$(KVER)/build
-KMOD	= $(BUILD)/kmod/$(KVER)
+# The guest's kernel; its headers decide, see tests/lib/kernel.sh. KERNEL_SERIES and
+# KERNEL_RELEASE choose others.
+KERNEL	= $(shell KERNEL_SERIES=$(KERNEL_SERIES) KERNEL_RELEASE=$(KERNEL_RELEASE) tests/lib/kernel.sh $(1))
+KVER	= $(call KERNEL,release)
+KDIR	= $(call KERNEL,headers)
+# With FAULTS=1 modules that can be told to fail, for tests: driver/fault.h.
+KMOD	= $(BUILD)/kmod$(if $(FAULTS),-faults)/$(KVER)
 # BTF of a module needs the kernel's vmlinux, which is seldom there.
 KBUILD	= $(MAKE) -s -C $(KDIR) M=$(KMOD) CONFIG_DEBUG_INFO_BTF_MODULES=
 
@@ -31,14 +35,15 @@ TSAN	:= -O1 -g -fsanitize=thread
 LIBS	:= -luring -lpthread
 
 RING	:= $(wildcard ring/*.c)
-HOST	:= $(wildcard host/*.c)
+CTL	:= $(wildcard host/ctl*.c)
+HOST	:= $(filter-out $(CTL),$(wildcard host/*.c))
 UNIT	:= $(patsubst tests/unit/%.c,%,$(filter-out tests/unit/rig.c,$(wildcard tests/unit/*.c)))
 RIG	:= $(wildcard tests/unit/rig.c)
 KSRC	= $(wildcard Kbuild ring/* uapi/* driver/* driver/compat/*)
 
-.PHONY: all airlockd modules modules_install tools tests demo check style clean help install-packages
+.PHONY: all airlockd airlockctl modules modules-for-tests test-modules modules_install tools tests demo check style clean help install-packages
 
-all: airlockd modules
+all: airlockd airlockctl modules
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -48,20 +53,22 @@ help:
 	@echo 'make check T="unit guest"  some groups of tests; tests/run lists them'
 	@echo 'make clean      remove $(BUILD)'
 
-# ---- the daemon, plain and with sanitizers -------------------------------------
+# ---- daemon and tool, plain and with sanitizers ---------------------------------
 
-airlockd: $(BUILD)/airlockd
+airlockd airlockctl: %: $(BUILD)/%
 
 # $(1) directory below BUILD, $(2) compiler, $(3) flags
-define daemon
+define programs
 $(BUILD)/$(1)airlockd: $(patsubst %.c,$(BUILD)/$(1)obj/%.o,$(RING) $(HOST))
 	$$(Q)echo '  LD      $$@'; $(2) $(3) -o $$@ $$^ $(LIBS)
+$(BUILD)/$(1)airlockctl: $(patsubst %.c,$(BUILD)/$(1)obj/%.o,$(CTL))
+	$$(Q)echo '  LD      $$@'; $(2) $(3) -o $$@ $$^ -ljansson
 $(BUILD)/$(1)obj/%.o: %.c
 	$$(Q)mkdir -p $$(dir $$@); echo '  CC      $$@'
 	$$(Q)$(2) $(STD) $(WARN) $(3) -MMD -MP -c -o $$@ $$<
 endef
-$(eval $(call daemon,,$(CC),$(CFLAGS)))
-$(eval $(call daemon,asan/,$(CLANG),$(ASAN)))
+$(eval $(call programs,,$(CC),$(CFLAGS)))
+$(eval $(call programs,asan/,$(CLANG),$(ASAN)))
 
 # ---- the guest modules -----------------------------------------------------------
 
@@ -73,8 +80,17 @@ $(KMOD)/.built: $(KSRC)
 	$(Q)mkdir -p $(KMOD) && find $(KMOD) -type l -delete
 	$(Q)cp -rsf $(abspath Kbuild ring uapi driver) $(KMOD)/
 	$(Q)echo '  KBUILD  $(KMOD)'
-	+$(Q)$(KBUILD) $(if $(W),W=$(W)) $(if $(C),C=$(C)) modules
+	+$(Q)$(KBUILD) $(if $(W),W=$(W)) $(if $(C),C=$(C)) $(if $(FAULTS),AIRLOCK_FAULTS=1) modules
 	$(Q)touch $@
+
+# For each series of kernels that is there, with what only tests need.
+modules-for-tests: modules
+	+$(Q)for s in $$(tests/lib/kernel.sh series); do \
+		$(MAKE) -s modules KERNEL_SERIES=$$s && $(MAKE) -s modules KERNEL_SERIES=$$s FAULTS=1 && \
+		$(MAKE) -s test-modules KERNEL_SERIES=$$s || exit 1; done
+
+test-modules:
+	+$(Q)$(MAKE) -s -C tests/kmod BUILD=$(BUILD) KVER=$(KVER) KDIR=$(KDIR)
 
 modules_install: modules
 	$(Q)for m in airlock airlock_blk airlock_net; do \
@@ -84,7 +100,7 @@ modules_install: modules
 # ---- test programs ---------------------------------------------------------------
 
 tests: $(UNIT:%=$(BUILD)/unit/%) $(UNIT:%=$(BUILD)/unit-asan/%) \
-       $(BUILD)/unit-tsan/threads $(BUILD)/asan/airlockd tools
+       $(BUILD)/unit-tsan/threads $(BUILD)/asan/airlockd $(BUILD)/asan/airlockctl tools
 
 tools:
 	$(Q)$(MAKE) -s -C tests/guest BUILD=$(BUILD)
@@ -102,14 +118,16 @@ $(eval $(call unit,unit-tsan,$(CLANG),$(TSAN)))
 # ---- the two commands ------------------------------------------------------------
 
 install-packages:
-	$(Q)tests/lib/install.sh
+	$(Q)tests/lib/install.sh $(INSTALL)
 
+demo: INSTALL = $(filter sev,$(MACHINE))
 demo: install-packages
 	$(Q)$(MAKE) --no-print-directory -j2 all tools
 	$(Q)BUILD=$(BUILD) tests/machine/demo.sh
 
+check: INSTALL = all
 check: install-packages
-	$(Q)$(MAKE) --no-print-directory -j2 all tests
+	$(Q)$(MAKE) --no-print-directory -j2 all tests modules-for-tests
 	$(Q)BUILD=$(BUILD) tests/run $(T)
 
 style: install-packages

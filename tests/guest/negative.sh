@@ -14,7 +14,7 @@ readonly HOST=192.0.2.1 GUEST=192.0.2.2 MAC=52:54:00:a1:0c:01
 
 mainline_works() {
 	guest "set -e
-		modprobe -a virtio_pci virtio_blk virtio_net ext4
+		mainline
 		d=/dev/\$(need_disk main)
 		test \$d = /dev/vda
 		mkfs.ext4 -q \$d

@@ -12,12 +12,20 @@
 #   - Whoever starts something gives on_exit what undoes it, in the same breath. The
 #     undoing runs last-in first-out when the script ends, however it ends.
 
+# Debian's own tools, which the packages are installed for, before any others of the machine.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=${XDG_CACHE_HOME:-~/.cache}/airlock
 export BUILD=${BUILD:-$TOP/build}
 
-# The kernels that the guest modules are for: 6.1.0-56-amd64 is the SERIES, a dot, the REST.
-KERNEL_SERIES=6.1 KERNEL_REST='[0-9]+-[0-9]+-amd64'
+# The series of kernels that the guest modules are for, and the one that is meant unless the
+# environment says another. The first is the Debian release's own; the others are from its
+# backports.
+KERNELS='6.1 6.12'
+export KERNEL_SERIES=${KERNEL_SERIES:-6.1}
+
+# What scripts that provide something exit with when it is not to be had now.
+NOT_TO_BE_HAD=3
 
 # say WORD... - progress
 say() {

@@ -1,40 +1,66 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Provides the guest's kernel: the image that fits the installed headers,
-# downloaded as a Debian package and unpacked, never installed.
+# Provides a guest's kernel, image and headers, and never installs an image.
 #
-#	kernel.sh		prints KVER=..., VMLINUZ=..., MODULES_ROOT=...
-#	kernel.sh release	prints the kernel's release only; no network
+#	kernel.sh		prints KVER=..., KDIR=..., VMLINUZ=..., MODULES_ROOT=...
+#	kernel.sh fetch		likewise; fetches what is missing first
+#	kernel.sh release	prints the kernel's release only
+#	kernel.sh headers	prints where the modules are built: KDIR only
+#	kernel.sh series	prints the series of common.sh's KERNELS that are there
 #
-# KERNEL_RELEASE, when set, names another kernel whose headers are installed.
-# Exit: 0, 1 for errors, 3 when no image of the headers' version can be had any more.
+# KERNEL_SERIES is the series, of common.sh's KERNELS. KERNEL_RELEASE, when set, names one
+# kernel whose headers are installed. Exit: 0, 1 for errors, 3 when there is none.
+# Only fetch uses the network.
 #
 # Theory
-#   Modules load only into the kernel that their headers belong to, so the
-#   version of the headers decides: of those of the series that the modules are for,
-#   the newest that are installed. The image of exactly that version is taken from
-#   this machine, if it is installed here, or else fetched. The archive drops versions:
-#   tests/lib/install.sh goes on to newer headers then.
-#   The kernel goes to the user's cache, in a directory named for its release and
-#   version; the directory appears by one rename, so it is there whole or not at all.
-#   MODULES_ROOT is what depmod -b and modprobe -d want: it holds lib/modules/KVER.
+#   Modules load only into the kernel that their headers belong to.
+#
+#   The Debian release's own series: the headers are installed as packages, not by the
+#   metapackage, which may stand for a backport. The newest that are installed will do as
+#   long as the image of exactly that version can be had, from this machine, if it is
+#   installed here, or from the archive; the archive drops versions, and then its newest
+#   headers are installed beside them.
+#
+#   A series of the backports: nothing is installed, since its headers depend on an image,
+#   which would become the kernel that this machine starts. Image, headers and build
+#   tools are unpacked side by side. What is there already stays in use.
+#
+#   Kernels go to the user's cache, in a directory named for release and version;
+#   it appears by one rename, so it is there whole or not at all. MODULES_ROOT is what
+#   depmod -b and modprobe -d want: it holds lib/modules/KVER.
 set -euo pipefail
 # shellcheck source=tests/lib/common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=tests/lib/apt.sh
+. "$TOP/tests/lib/apt.sh"
 
-readonly NOT_TO_BE_HAD=3
+# What follows the series and a dot in a release: 6.1.0-56-amd64, 6.12.117+deb12-amd64.
+readonly REST='[0-9]+(-[0-9]+|\+deb12)-amd64'
 
-# The release of the newest headers that are installed.
-release() {
-	local kver
+none() {
+	say "kernel.sh: $*"
+	exit "$NOT_TO_BE_HAD"
+}
 
-	kver=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'linux-headers-*' 2>/dev/null |
-		sed -nE "s/^installed linux-headers-($KERNEL_SERIES\.$KERNEL_REST)$/\1/p" |
-		sort -V | tail -n 1)
-	[ -n "$kver" ] ||
-		die "no headers of Linux $KERNEL_SERIES: install them (tests/lib/install.sh does)"
-	printf '%s\n' "$kver"
+# newest PREFIX - of the lines on standard input that are PREFIX and a release of the series
+newest() {
+	grep -xE "$1${KERNEL_SERIES//./\\.}\.$REST" | sort -V | tail -n 1
+}
+
+version_of() {
+	dpkg-query -W -f '${Version}' "linux-headers-$1" 2>/dev/null
+}
+
+# ---- the release's own series -----------------------------------------------
+
+installed_release() {
+	if [ -n "${KERNEL_RELEASE:-}" ]; then
+		printf '%s\n' "$KERNEL_RELEASE"
+		return
+	fi
+	dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'linux-headers-*' 2>/dev/null |
+		sed -n 's/^installed //p' | newest linux-headers- | sed 's/^linux-headers-//'
 }
 
 # copy_installed KVER VERSION DIR - from the image package of this machine, without
@@ -53,50 +79,185 @@ copy_installed() {
 	return 1
 }
 
-# download KVER VERSION DIR - the image package of that version, unpacked into DIR
+# download KVER VERSION DIR - the image package of that version, unpacked into DIR/root
 download() {
 	local name
 
 	cd "$3"
 	for name in "linux-image-$1-unsigned" "linux-image-$1"; do
-		apt-get -q -o APT::Sandbox::User=root download "$name=$2" >apt.log 2>&1 || continue
+		apt_get -o APT::Sandbox::User=root download "$name=$2" || continue
 		dpkg-deb -x ./*.deb root
 		return
 	done
 	return 1
 }
 
-# unpack KVER VERSION DEST
-unpack() {
-	local tmp
-
-	mkdir -p "$(dirname "$3")"
-	tmp=$(mktemp -d "$3.XXXXXX")
-	on_exit rm -rf "$tmp"
-	if ! copy_installed "$1" "$2" "$tmp"; then
-		say "fetching the guest kernel $1 ($2)"
-		if ! (download "$1" "$2" "$tmp"); then
-			# The package lists may be missing or older than the headers.
-			[ "$(id -u)" -ne 0 ] || apt-get -q update >"$tmp/apt.log" 2>&1 || true
-			(download "$1" "$2" "$tmp") || {
-				last_lines "$tmp/apt.log" 5
-				say "kernel.sh: cannot download linux-image-$1 $2; when the archive" \
-					"has a newer one, tests/lib/install.sh as root gets it"
-				exit "$NOT_TO_BE_HAD"
-			}
-		fi
-	fi
-	depmod -b "$tmp/root" "$1"
-	mv -T "$tmp/root" "$3" 2>/dev/null || [ -d "$3" ] || die "cannot create $3"
+# unpack_own DIR - image of the installed headers' version
+unpack_own() {
+	copy_installed "$KVER" "$VERSION" "$1" && return
+	say "fetching the guest kernel $KVER ($VERSION)"
+	(download "$KVER" "$VERSION" "$1") && return
+	# The package lists may be missing or older than the headers.
+	[ "$(id -u)" -ne 0 ] || apt_update || true
+	(download "$KVER" "$VERSION" "$1")
 }
 
-KVER=${KERNEL_RELEASE:-$(release)}
-if [ "${1:-}" = release ]; then
-	printf '%s\n' "$KVER"
+# install_headers - the archive's newest of the series, or those that were asked for
+install_headers() {
+	local name
+
+	need_root "installing kernel headers"
+	apt_update || true
+	if [ -n "${KERNEL_RELEASE:-}" ]; then
+		name=linux-headers-$KERNEL_RELEASE
+	else
+		name=$(apt-cache --names-only search '^linux-headers-' | cut -d ' ' -f 1 |
+			newest linux-headers-) ||
+			none "the APT sources have no headers of Linux $KERNEL_SERIES, which the" \
+				"modules are for: is Debian 12 among them?"
+	fi
+	say "installing $name"
+	# Also when it is installed: in a version that the archive has no longer, perhaps.
+	apt_get -y --no-install-recommends install "$name" || {
+		last_lines "$WORK/apt.log" 15
+		none "$name cannot be installed"
+	}
+}
+
+fetch_own() {
+	KVER=$(installed_release)
+	if [ -z "$KVER" ] || ! VERSION=$(version_of "$KVER") || [ -z "$VERSION" ]; then
+		install_headers
+		KVER=$(installed_release)
+		VERSION=$(version_of "$KVER")
+	fi
+	into_cache kernel unpack_own && return
+	[ -z "${KERNEL_RELEASE:-}" ] || none "cannot download linux-image-$KVER $VERSION"
+	install_headers
+	KVER=$(installed_release)
+	VERSION=$(version_of "$KVER")
+	into_cache kernel unpack_own || none "the APT sources have no image for linux-headers-$KVER $VERSION"
+}
+
+# ---- a series of the backports ----------------------------------------------
+
+# cached - "KVER_VERSION" of the newest in the cache that can be built for
+cached() {
+	local root
+
+	for root in "$CACHE/kernel-and-headers/$KERNEL_SERIES".*-amd64_*; do
+		[ ! -d "$root/boot" ] || basename "$root"
+	done | sort -V | tail -n 1
+}
+
+# unpack_foreign DIR - image, headers and build tools; their Makefile names a path
+unpack_foreign() {
+	local common=${KVER%-amd64}
+
+	say "fetching the guest kernel $KVER ($VERSION) and its headers"
+	(
+		cd "$1"
+		apt_get_private download "linux-headers-$KVER=$VERSION" \
+			"linux-headers-$common-common=$VERSION" "linux-kbuild-$common=$VERSION" &&
+			{ apt_get_private download "linux-image-$KVER-unsigned=$VERSION" ||
+				apt_get_private download "linux-image-$KVER=$VERSION"; } || exit
+		mkdir root
+		for deb in ./*.deb; do
+			dpkg-deb -x "$deb" root
+		done
+		rm ./*.deb
+		sed -i "s|/usr/src/|$ROOT/usr/src/|" "root/usr/src/linux-headers-$KVER/Makefile"
+	)
+}
+
+fetch_foreign() {
+	local name
+
+	[ -z "$(cached)" ] || return 0
+	apt_private backports || {
+		last_lines "$WORK/apt.log" 5
+		none "the backports are not to be had"
+	}
+	name=$(apt_names_private '^linux-headers-' | newest linux-headers-) ||
+		none "the backports have no headers of Linux $KERNEL_SERIES"
+	KVER=${name#linux-headers-}
+	VERSION=$(apt-cache "${APT_PRIVATE[@]:1}" show "$name" | sed -n 's/^Version: //p' | head -n 1)
+	into_cache kernel-and-headers unpack_foreign || {
+		last_lines "$WORK/apt.log" 5
+		none "Linux $KVER $VERSION cannot be fetched"
+	}
+}
+
+# ---- both -------------------------------------------------------------------
+
+# into_cache KIND UNPACK - call that for a new directory, which becomes ROOT
+into_cache() {
+	local tmp
+
+	ROOT=$CACHE/$1/${KVER}_$VERSION
+	[ ! -d "$ROOT" ] || return 0
+	mkdir -p "$(dirname "$ROOT")"
+	tmp=$(mktemp -d "$ROOT.XXXXXX")
+	on_exit rm -rf "$tmp"
+	"$2" "$tmp" || return
+	depmod -b "$tmp/root" "$KVER"
+	mv -T "$tmp/root" "$ROOT" 2>/dev/null || [ -d "$ROOT" ] || die "cannot create $ROOT"
+}
+
+own_series() {
+	[ -n "${KERNEL_RELEASE:-}" ] || [ "$KERNEL_SERIES" = "${KERNELS%% *}" ]
+}
+
+# choose - set KVER, KDIR, ROOT
+choose() {
+	local name
+
+	if own_series; then
+		KVER=$(installed_release)
+		[ -n "$KVER" ] || none "no headers of Linux $KERNEL_SERIES: tests/lib/install.sh installs them"
+		KDIR=/lib/modules/$KVER/build
+		ROOT=$CACHE/kernel/${KVER}_$(version_of "$KVER") ||
+			none "linux-headers-$KVER is not installed"
+	else
+		name=$(cached)
+		[ -n "$name" ] || none "no Linux $KERNEL_SERIES in the cache: tests/lib/install.sh all fetches it"
+		KVER=${name%%_*} ROOT=$CACHE/kernel-and-headers/$name
+		KDIR=$ROOT/usr/src/linux-headers-$KVER
+	fi
+}
+
+# series_there - never fails
+series_there() {
+	local series
+
+	for series in $KERNELS; do
+		! KERNEL_SERIES=$series "$0" >/dev/null 2>&1 || printf '%s\n' "$series"
+	done
+}
+
+if [ "${1:-}" = series ]; then
+	series_there
 	exit
 fi
-VERSION=$(dpkg-query -W -f '${Version}' "linux-headers-$KVER" 2>/dev/null) && [ -n "$VERSION" ] ||
-	die "the package linux-headers-$KVER is not installed"
-ROOT=$CACHE/kernel/${KVER}_$VERSION
-[ -d "$ROOT" ] || unpack "$KVER" "$VERSION" "$ROOT"
-printf 'KVER=%q\nVMLINUZ=%q\nMODULES_ROOT=%q\n' "$KVER" "$ROOT/boot/vmlinuz-$KVER" "$ROOT"
+case " $KERNELS " in
+*" $KERNEL_SERIES "*) ;;
+*) die "KERNEL_SERIES is $KERNEL_SERIES, must be one of $KERNELS" ;;
+esac
+work_dir kernel
+if [ "${1:-}" = fetch ]; then
+	if own_series; then
+		fetch_own
+	else
+		fetch_foreign
+	fi
+fi
+choose
+case ${1:-} in
+release) printf '%s\n' "$KVER" ;;
+headers) printf '%s\n' "$KDIR" ;;
+*)
+	[ -d "$ROOT" ] || none "the image of $KVER is not in the cache: tests/lib/install.sh fetches it"
+	printf 'KVER=%q\nKDIR=%q\nVMLINUZ=%q\nMODULES_ROOT=%q\n' \
+		"$KVER" "$KDIR" "$ROOT/boot/vmlinuz-$KVER" "$ROOT"
+	;;
+esac

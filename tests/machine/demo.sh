@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-#	demo.sh		(environment: BUILD, MACHINE=window)
+#	demo.sh		(environment: BUILD, MACHINE=window|sev)
 #
 # Shows the claim: a guest does its I/O through airlock, and the host sees none of
-# its memory but the window.
+# its memory but the window or, in the emulated SEV machine, the pages that the drivers opened.
 #
 # Theory
 #   A guest with one airlock disk and one airlock NIC writes, reads back, pings, and
@@ -16,6 +16,12 @@
 #   of I/O means that a writer and a sender go on until they are told to stop, and that
 #   the guest's counters of disk and NIC are higher after the search than before it.
 #   tests/guest/negative.sh shows that the same search finds it where it can be seen.
+#
+#   What the guest shares is measured from outside. In the window machine it is all that the
+#   VMM could hand over. In the emulated SEV machine the VMM hands over all memory, of which
+#   the host sees the pages that the guest opened: those that its page tables open now and
+#   did not when it had booted. They must be the ones that the drivers list. What mainline's
+#   drivers would have opened in the same guest is measured too (mainline.sh).
 #
 #   Each value of the summary is "not reached" until its step was done, so a demo
 #   that ends early says how far it came.
@@ -32,6 +38,7 @@ readonly CANARY_MIB=32 DISK_MIB=64 NET_MIB=16
 RESULT=failed
 SHARED='not reached' REGION='not reached' DISK='not reached' NETWORK='not reached'
 CANARY='not reached' LOG='not reached'
+ENCRYPTION='not reached' KERNELS_OWN='not reached' MAINLINE='not reached'
 MEANWHILE='not reached' MAPPED='not reached' SHARES='not reached' FILES='not reached'
 
 # summary - the end of the script, however it ends
@@ -39,9 +46,16 @@ summary() {
 	[ "$RESULT" = ok ] || machine_logs
 	cat <<-END
 		machine: $M_KIND, kernel ${KVER:-not reached}, $("$M_QEMU" --version | head -n 1)
+		memory encryption: $ENCRYPTION
 		guest memory: $((M_MEMORY_MIB << 20)) bytes
 		shared with host: $SHARED
 		region of the drivers: $REGION
+	END
+	[ "$M_KIND" != sev ] || cat <<-END
+		shared by the kernel before: $KERNELS_OWN
+		shared by mainline's drivers on the same guest: $MAINLINE
+	END
+	cat <<-END
 		disk checksum: $DISK
 		network checksum: $NETWORK
 		searched in the back-end's memory: $MAPPED
@@ -202,16 +216,42 @@ search_says() {
 	sed -n "s/^$2: //p" "$WORK/search.$1"
 }
 
-# What the VMM could hand over, measured by the search; what the drivers say they use.
+# encryption - what the guest's kernel says of it
+encryption() {
+	ENCRYPTION=$(guest 'dmesg | sed -n "s/.*Memory Encryption Features active: //p"')
+	case $M_KIND:$ENCRYPTION in
+	sev:*SEV*) ENCRYPTION+=' (emulated)' ;;
+	sev:*) return 1 ;;
+	*) ENCRYPTION=${ENCRYPTION:-none} ;;
+	esac
+}
+
+# What is shared, measured from outside, and what the drivers say they use.
 measure() {
 	local bytes total=$((M_MEMORY_MIB << 20))
 
-	bytes=$(search_says after shared)
+	if [ "$M_KIND" = sev ]; then
+		memory_audit
+		memory_since
+		KERNELS_OWN="$(memory_bytes "$WORK/opened.before") bytes"
+		pages same "$WORK/audit" "$WORK/opened" >&2 || return
+		bytes=$(memory_bytes "$WORK/opened")
+	else
+		bytes=$(search_says after shared)
+	fi
 	SHARED="$bytes bytes ($(awk -v a="$bytes" -v b="$total" \
 		'BEGIN { printf "%.2f", 100 * a / b }') %)"
 	REGION=$(guest 'sed -n "s/^total - - \([0-9]*\) -/\1 bytes/p" \
 		/sys/kernel/debug/airlock/regions')
 	[ "$bytes" -gt 0 ] && [ "$bytes" -lt "$total" ] && [ -n "$REGION" ]
+}
+
+# The same machine once more, with mainline's drivers.
+measure_mainline() {
+	local bytes
+
+	bytes=$("$TOP/tests/machine/mainline.sh") || return
+	MAINLINE="$bytes bytes"
 }
 
 check_log() {
@@ -227,6 +267,8 @@ say "demo: preparing a disk, a network and a secret"
 prepare
 say "demo: booting the $M_KIND machine"
 machine_boot "$WORK/token"
+encryption || failed "the guest's memory is not encrypted"
+[ "$M_KIND" != sev ] || memory_mark
 say "demo: loading the drivers"
 load || failed "the drivers do not give a disk and a network interface"
 say "demo: holding $CANARY_MIB MiB of canary in anonymous memory, and as many in tmpfs"
@@ -257,4 +299,8 @@ in_guest canary_end || failed "the canary's own memory was damaged"
 check_log || failed "the guest's kernel complained"
 say "demo: powering off"
 machine_off || failed "the guest does not power off"
+if [ "$M_KIND" = sev ]; then
+	say "demo: booting it once more, with mainline's drivers"
+	measure_mainline || failed "mainline's drivers do not work there"
+fi
 RESULT=ok

@@ -30,6 +30,21 @@ negated() {
 	! "$@"
 }
 
+# built_in MODULE - is it part of the kernel's image?
+built_in() {
+	grep -q "/$1\.ko$" "/lib/modules/$(uname -r)/modules.builtin"
+}
+
+# mainline - load mainline's drivers, and give them the virtio functions that nobody owns.
+# A virtio_pci that is loaded now finds them by itself; one that is built in has had its
+# chance and lost them to init. To offer one that is owned changes nothing.
+mainline() {
+	modprobe -a virtio_pci virtio_blk virtio_net ext4 || return
+	for dev in /sys/bus/pci/devices/*; do
+		[ "$(cat "$dev/vendor")" != 0x1af4 ] || echo "${dev##*/}" >/sys/bus/pci/drivers_probe
+	done
+}
+
 # disk SERIAL - the name of that disk: airblk0. Disks after it are not asked: one that
 # lost its back-end takes long to answer.
 disk() {
@@ -100,6 +115,13 @@ sum() {
 forget_cache() {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
+}
+
+# dirty_memory - write to nearly all memory that is free, and free it again
+dirty_memory() {
+	mount -o remount,size=95% /tmp
+	yes 'not clear' | head -c "$(awk '/^MemAvailable/ { print int($2 / 1024) - 96 }' /proc/meminfo)M" >/tmp/dirt
+	rm /tmp/dirt
 }
 
 # canary_start MIB - hold the secret /token; returns when it is in memory

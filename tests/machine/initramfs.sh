@@ -8,17 +8,18 @@
 # Theory
 #   The guest has nothing but this archive: busybox, mkfs.ext4, our tools, and
 #   the kernel modules that a test may ask for, each with what it depends on, with
-#   an index for modprobe. Ours come from BUILD/kmod/KVER; a guest that is
-#   to run without them (the negative control) simply does not load them. Each
-#   FILE goes into the root directory: secrets of one run, which are not to be kept.
+#   an index for modprobe. Ours come from BUILD/kmod/KVER, or from KMOD of the
+#   environment; a guest that is to run without them (the negative control) simply does not
+#   load them. Each FILE goes into the root directory: secrets of one run, which are not to
+#   be kept.
 set -euo pipefail
 # shellcheck source=tests/lib/common.sh
 . "$(dirname "$0")/../lib/common.sh"
 
 # Modules of the image that some test loads, without those they depend on.
-STOCK=(virtio_pci_modern_dev virtio_pci virtio_blk virtio_net ext4 crc32c_intel)
+STOCK=(virtio_pci_modern_dev virtio_pci virtio_blk virtio_net ext4 crc32c_intel loop)
 OURS=(airlock airlock_net airlock_blk)
-TOOLS=(canary traffic)
+TOOLS=(canary kexec traffic)
 
 # add_modules ROOT - the stock modules and what they need
 add_modules() {
@@ -31,7 +32,7 @@ add_modules() {
 		install -D -m 644 "$path" "$root${path#"$MODULES_ROOT"}"
 	done
 	for module in "${OURS[@]}"; do
-		path=$BUILD/kmod/$KVER/$module.ko
+		path=$KMOD/$module.ko
 		[ -f "$path" ] || die "$path is missing: build it with make modules KVER=$KVER"
 		install -D -m 644 "$path" "$root/lib/modules/$KVER/extra/$module.ko"
 	done
@@ -53,6 +54,7 @@ add_program() {
 OUT=$1
 shift
 eval "$("$TOP/tests/lib/kernel.sh")"
+KMOD=${KMOD:-$BUILD/kmod/$KVER}
 work_dir initramfs
 ROOT=$WORK/root
 mkdir -p "$ROOT"/{bin,sbin,etc,lib,lib64,sys/kernel/debug}
@@ -68,6 +70,7 @@ add_modules "$ROOT"
 add_program "$ROOT" "$(PATH=$PATH:/sbin:/usr/sbin command -v kmod)"
 mkdir "$ROOT/sbin/kmod.d"
 ln -s ../kmod "$ROOT/sbin/kmod.d/modprobe"
+add_program "$ROOT" "$BUILD/airlockctl"
 # By a name that is not one of busybox's own, which its shell would prefer.
 add_program "$ROOT" "$(PATH=$PATH:/sbin:/usr/sbin command -v mkfs.ext4)"
 for tool in "${TOOLS[@]}"; do

@@ -37,3 +37,21 @@ machine_kind_plain() {
 	machine_kind_tcg
 	M_ARGS+=(-object "memory-backend-memfd,id=ram,size=${M_MEMORY_MIB}M,share=on")
 }
+
+# The kernel would open its swiotlb, 64 MiB, for drivers that are not used here: noforce
+# keeps it from that; M_SWIOTLB=yes leaves it alone. The processor is AMD's and has no
+# microcode, which the kernel would complain of.
+machine_kind_sev() {
+	machine_kind_tcg
+	M_QEMU=$("$TOP/tests/machine/emulator.sh") || die "there is no emulated SEV machine"
+	M_APPEND='mitigations=off swiotlb=noforce'
+	[ -z "${M_SWIOTLB:-}" ] || M_APPEND=mitigations=off
+	cp /usr/share/OVMF/OVMF_VARS_4M.fd "$WORK/efi-vars"
+	M_ARGS=(
+		-accel tcg,thread=multi -M q35,smm=off,memory-backend=ram -L /usr/share/qemu
+		-cpu "EPYC,x-emulated-sev=on,x-emulated-sev-flip=${M_FLIP:-copy},x-emulated-sev-log=$WORK/flips"
+		-object "memory-backend-memfd,id=ram,size=${M_MEMORY_MIB}M,share=on"
+		-drive if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd
+		-drive "if=pflash,format=raw,file=$WORK/efi-vars"
+	)
+}

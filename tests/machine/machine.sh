@@ -16,7 +16,8 @@
 #   deadline or ended is dead (WORK/dead says why): each later guest fails at once.
 #
 #   M_BOOT and M_APPEND, to be changed between machine_new and machine_boot, say what the
-#   firmware does with disks, and more words of the kernel's command line.
+#   firmware does with disks, and more words of the kernel's command line. The environment
+#   says CPUS, how many the guest has, and KERNEL_SERIES.
 #
 #   Every device is behind a root port of its own, so that it can be unplugged.
 # shellcheck source=tests/lib/common.sh
@@ -24,6 +25,7 @@
 . "$TOP/tests/machine/network.sh"
 . "$TOP/tests/machine/backend.sh"
 . "$TOP/tests/machine/kinds.sh"
+. "$TOP/tests/machine/memory.sh"
 
 # What no guest may ever say.
 readonly M_SPLAT='BUG|WARNING|Oops|general protection|Call Trace|unable to handle|'\
@@ -34,7 +36,7 @@ readonly M_SPLAT='BUG|WARNING|Oops|general protection|Call Trace|unable to handl
 # machine_new KIND [WINDOW_MIB] - sets WORK
 machine_new() {
 	M_WINDOW_MIB=${2:-16}
-	M_KIND=$1 M_ARGS=() M_PORTS=0 M_PID=''
+	M_KIND=$1 M_ARGS=() M_PORTS=0 M_PID='' M_CPUS=${CPUS:-2}
 	M_BOOT=(-boot strict=on) M_APPEND=''
 	declare -F "machine_kind_$1" >/dev/null || die "no machine is of kind $1"
 	work_dir machine
@@ -44,11 +46,18 @@ machine_new() {
 	command -v "$M_QEMU" >/dev/null || die "$M_QEMU is not installed: run tests/lib/install.sh"
 }
 
-# need_machine - end the tests here, with the reason, where no machine can be
+# machine_why_not KIND - why there can be no machine of that kind here; nothing when there can
+machine_why_not() {
+	net_why_not
+	[ "$1" != sev ] || { "$TOP/tests/machine/emulator.sh" >/dev/null || true; } 2>&1
+	{ "$TOP/tests/lib/kernel.sh" >/dev/null || true; } 2>&1
+}
+
+# need_machine [KIND] - end the tests here, with the reason, where none of that kind can be
 need_machine() {
 	local why
 
-	why=$(net_why_not)
+	why=$(machine_why_not "${1:-${MACHINE:-window}}" | head -n 1)
 	[ -z "$why" ] || tap_skip_all "$why"
 }
 
@@ -155,7 +164,7 @@ machine_boot() {
 
 	[ -z "$NET" ] || run=(ip netns exec "$NET")
 	"${run[@]}" "$M_QEMU" -name "airlock-test-$M_KIND" -nodefaults -no-user-config -display none \
-		-no-reboot "${M_BOOT[@]}" -smp 2 -m "$M_MEMORY_MIB" -kernel "$VMLINUZ" -initrd "$WORK/initramfs" \
+		-no-reboot "${M_BOOT[@]}" -smp "$M_CPUS" -m "$M_MEMORY_MIB" -kernel "$VMLINUZ" -initrd "$WORK/initramfs" \
 		-append "console=ttyS0 loglevel=5 panic=-1 test.nonce=$M_NONCE $M_APPEND" \
 		"${M_ARGS[@]}" >"$WORK/qemu.log" 2>&1 </dev/null &
 	M_PID=$!
@@ -306,10 +315,26 @@ machine_unplug() {
 	wait_for 60 machine_unplugged "$1" "$where"
 }
 
+# machine_kexec - start the kernel /vmlinuz with the initramfs /initramfs.next, both of
+# which are in the guest, out of the running one, as this machine was started
+machine_kexec() {
+	local where
+
+	[ ! -e "$WORK/dead" ] || return 1
+	where=$(machine_line_end control)
+	machine_tell "$(base64 -w 0 <<<'kexec /vmlinuz /initramfs.next /proc/cmdline')"
+	machine_answer 120 "$where"
+}
+
+# machine_leave - the guest is about to end by itself: no word to it any more
+machine_leave() {
+	: >"$WORK/off"
+}
+
 # machine_off - 1 when the guest does not power off by itself
 machine_off() {
 	[ ! -e "$WORK/dead" ] || return 1
-	: >"$WORK/off"
+	machine_leave
 	machine_tell poweroff
 	wait_for 60 gone "$M_PID"
 }

@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Provides the QEMU of the emulated SEV machine: Debian's own, with emulated-sev.patch.
+#
+#	emulator.sh		prints its path; never builds and needs no network
+#	emulator.sh build	builds it when there is none, as root; then prints its path
+#
+# Exit: 0; 1 for errors; 3 when there is none, or its source is not to be had now, with the
+# reason on standard error.
+#
+# Theory
+#   What is built depends on the patch and on this script, so their hash names the result
+#   in the user's cache: whoever changes one of them gets another emulator. The source is
+#   whatever version the Debian release has today, because archives drop all others. The
+#   patch applies by its context, without fuzz, or not at all: with fuzz, hunks were seen
+#   to land in the wrong place without an error.
+#   The configuration is the smallest that the test machines need. The directory in the
+#   cache appears by one rename, so it is there whole or not at all.
+set -euo pipefail
+# shellcheck source=tests/lib/common.sh
+. "$(dirname "$0")/../lib/common.sh"
+# shellcheck source=tests/lib/apt.sh
+. "$TOP/tests/lib/apt.sh"
+
+readonly PATCH=$TOP/tests/machine/emulated-sev.patch
+readonly CONFIGURE=(
+	--target-list=x86_64-softmmu --without-default-features --enable-tcg --enable-vhost-user --enable-vhost-net
+	--disable-docs --disable-tools --disable-guest-agent --disable-werror
+	--disable-install-blobs --disable-debug-info
+	# Without both of these it does not link.
+	--disable-pie --extra-ldflags=-no-pie
+)
+# To build; to run, it needs nothing that qemu-system-x86 and ovmf do not bring.
+readonly PACKAGES=(
+	build-essential dpkg-dev libfdt-dev libglib2.0-dev libpixman-1-dev meson ninja-build
+	patch pkg-config python3 zlib1g-dev
+)
+
+HASH=$(cat "$PATCH" "$0" | sha256sum | cut -c 1-16)
+DEST=$CACHE/emulator/$HASH
+
+# source_to DIR - unpack QEMU's source there; 1 when it is not to be had
+source_to() {
+	local dsc
+
+	apt_private source || return
+	(cd "$WORK" && apt_get_private --download-only source qemu) || return
+	dsc=$(find "$WORK" -maxdepth 1 -name 'qemu_*.dsc')
+	dpkg-source --no-check -x "$dsc" "$1" >"$WORK/unpack.log" 2>&1 || {
+		last_lines "$WORK/unpack.log"
+		die "the source package of QEMU cannot be unpacked"
+	}
+}
+
+patch_source() {
+	patch -d "$1" -p1 -F0 -f <"$PATCH" >"$WORK/patch.log" 2>&1 || {
+		last_lines "$WORK/patch.log"
+		die "$(basename "$PATCH") does not apply to QEMU $(cat "$1/VERSION")" \
+			"of this Debian release: adapt the patch"
+	}
+}
+
+# compile SOURCE - in WORK/build. QEMU's configure must find the python3 of Debian, whose
+# packages are the ones that it wants.
+compile() {
+	mkdir "$WORK/build"
+	(
+		cd "$WORK/build"
+		export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+		"$1/configure" "${CONFIGURE[@]}" && ninja qemu-system-x86_64
+	) >"$WORK/compile.log" 2>&1 || {
+		last_lines "$WORK/compile.log" 15 | cut -c 1-400
+		die "QEMU $(cat "$1/VERSION") does not build"
+	}
+}
+
+build() {
+	local tmp
+
+	mkdir -p "$CACHE"
+	TMPDIR=$CACHE work_dir emulator
+	if ! apt_install "${PACKAGES[@]}" || ! source_to "$WORK/source"; then
+		last_lines "$WORK/apt.log" 5
+		say "emulator.sh: the source of QEMU is not to be had"
+		exit "$NOT_TO_BE_HAD"
+	fi
+	say "building QEMU $(cat "$WORK/source/VERSION") for the emulated SEV machine, some minutes"
+	patch_source "$WORK/source"
+	compile "$WORK/source"
+	mkdir -p "$(dirname "$DEST")"
+	tmp=$(mktemp -d "$DEST.XXXXXX")
+	on_exit rm -rf "$tmp"
+	strip -o "$tmp/qemu-system-x86_64" "$WORK/build/qemu-system-x86_64"
+	cp "$WORK/source/VERSION" "$tmp/"
+	chmod 755 "$tmp"
+	mv -T "$tmp" "$DEST" 2>/dev/null || [ -d "$DEST" ] || die "cannot create $DEST"
+}
+
+if [ ! -x "$DEST/qemu-system-x86_64" ]; then
+	[ "${1:-}" = build ] || {
+		say "the emulator is not built: tests/machine/emulator.sh build"
+		exit "$NOT_TO_BE_HAD"
+	}
+	build
+fi
+printf '%s\n' "$DEST/qemu-system-x86_64"
