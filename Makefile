@@ -125,7 +125,7 @@ demo: install-packages
 	$(Q)$(MAKE) --no-print-directory -j2 all tools
 	$(Q)BUILD=$(BUILD) tests/machine/demo.sh
 
-check: INSTALL = all
+check: INSTALL = $(if $(T),$(if $(filter sev %/%,$(T)),all),all)
 check: install-packages
 	$(Q)$(MAKE) --no-print-directory -j2 all tests modules-for-tests
 	$(Q)BUILD=$(BUILD) tests/run $(T)

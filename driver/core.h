@@ -78,6 +78,7 @@ struct core_queue {
  * @ops: the function driver's, from airlock_negotiate() on
  * @live: between airlock_ready() and airlock_stop(): calls and @ops may come
  * @failed: airlock_queue_fault() was called, or the function is gone
+ * @down: the machine goes down; the device is not started any more
  * @quiet: the last reset was confirmed and the device was not started since
  * @slow: a reset was waited for in vain
  * @faults: how often the device was failed
@@ -105,6 +106,7 @@ struct core_device {
 	const struct airlock_ops *ops;
 	bool live;
 	bool failed;
+	bool down;
 	bool quiet;
 	bool slow;
 	unsigned int faults;

@@ -128,7 +128,7 @@ int airlock_negotiate(struct airlock_device *adev, u64 wanted,
 
 	mutex_lock(&core->lock);
 	err = -EIO;
-	if (!device_reset(core))
+	if (core->down || !device_reset(core))
 		goto out;
 	core->failed = false;
 	core->ops = ops;
@@ -281,8 +281,13 @@ EXPORT_SYMBOL_GPL(airlock_stop);
  */
 void airlock_device_shutdown(struct core_device *core)
 {
+	mutex_lock(&core->lock);
+	core->down = true;
 	WRITE_ONCE(core->failed, true);
+	mutex_unlock(&core->lock);
+
 	airlock_stop(&core->pub);
+	pci_clear_master(core->pub.pdev);
 	airlock_region_retire(core);
 }
 

@@ -480,7 +480,7 @@ int net_tx_open(struct net_nic *nic, unsigned int index)
 	u64_stats_init(&tx->sync);
 	netif_napi_add_tx(nic->ndev, &tx->napi, net_tx_poll);
 	tx->frame = fault_ptr(kcalloc(nic->tx_size, sizeof(*tx->frame), GFP_KERNEL));
-	tx->fifo_priv = kzalloc(fifo_private_bytes(nic->tx_size), GFP_KERNEL);
+	tx->fifo_priv = fault_ptr(kzalloc(fifo_private_bytes(nic->tx_size), GFP_KERNEL));
 	if (!tx->frame || !tx->fifo_priv)
 		return -ENOMEM;
 

@@ -214,7 +214,6 @@ static void airlock_pci_remove(struct pci_dev *pdev)
 static void airlock_pci_shutdown(struct pci_dev *pdev)
 {
 	airlock_device_shutdown(pci_get_drvdata(pdev));
-	pci_clear_master(pdev);
 }
 
 /*

@@ -306,16 +306,17 @@ static int region_retire(struct region *region, struct region_chunk *chunk)
 
 /**
  * airlock_region_retire() - make a device's pages private, and keep them
- * @core: the device, stopped; nothing happens when its reset was not confirmed
+ * @core: the device, stopped, whether its reset was confirmed or not
  *
- * For shutdown: the next kernel may use any page, and the host must not see it. Sleeps.
+ * For shutdown: the next kernel may use any page, and the host must not see it. A device
+ * that may still write can do nothing worse to a page that is private. Sleeps.
  */
 void airlock_region_retire(struct core_device *core)
 {
 	struct region_chunk *chunk;
 
 	mutex_lock(&region_lock);
-	if (core->region && core->quiet) {
+	if (core->region) {
 		list_for_each_entry(chunk, &core->region->chunks, node) {
 			if (!chunk->leaked && region_retire(core->region, chunk))
 				dev_err(&core->pub.pdev->dev,

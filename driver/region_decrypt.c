@@ -60,6 +60,11 @@ static int region_decrypt_share(struct core_device *core, struct region_chunk *c
 	return 0;
 }
 
+/*
+ * Function drivers may be copying into the pages meanwhile. On plain SEV that is harmless.
+ * Where the platform faults accesses to a page whose state is changing (SNP, TDX), they
+ * would have to be stopped first.
+ */
 static int region_decrypt_retire(struct region_chunk *chunk)
 {
 	void *pages = shared_unmark(chunk->cpu);

@@ -238,10 +238,34 @@ static bool search_behind(struct search *s, pid_t pid, const struct mapping *m, 
 	return done;
 }
 
+/*
+ * A mapping of a memory file. Read through the process, its holes would be filled, and
+ * whoever looks at them later would take that for a use of theirs.
+ */
+static uint64_t search_memfd(struct search *s, pid_t pid, const struct mapping *m, uint64_t *hits)
+{
+	char path[96];
+	uint64_t got = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", pid,
+		 (unsigned long long)m->start, (unsigned long long)m->end);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	got = search_range(s, fd, m->offset, m->offset + (m->end - m->start), hits);
+	close(fd);
+	return got;
+}
+
 static void search_mapping(struct search *s, pid_t pid, int mem, const struct mapping *m)
 {
-	uint64_t bytes = m->end - m->start, hits = 0;
-	uint64_t got = search_range(s, mem, m->start, m->end, &hits);
+	uint64_t bytes = m->end - m->start, hits = 0, got;
+
+	if (!strncmp(m->name, "/memfd:", 7))
+		got = search_memfd(s, pid, m, &hits);
+	else
+		got = search_range(s, mem, m->start, m->end, &hits);
 
 	if (got < bytes && search_behind(s, pid, m, &hits))
 		got = bytes;

@@ -21,13 +21,22 @@ apt_get() {
 	DEBIAN_FRONTEND=noninteractive apt-get -q "$@" >"$WORK/apt.log" 2>&1
 }
 
+# Without the option it is content with old lists when the network is not there.
 apt_update() {
 	[ -z "$APT_UPDATED" ] || return 0
-	apt_get update && APT_UPDATED=yes
+	apt_get -o APT::Update::Error-Mode=any update && APT_UPDATED=yes
 }
 
 apt_installed() {
 	dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
+}
+
+apt_all_installed() {
+	local p
+
+	for p in "$@"; do
+		apt_installed "$p" || return
+	done
 }
 
 # apt_install PACKAGE... - those that are missing; 1 when that cannot be, with the
@@ -67,7 +76,9 @@ apt_private() {
 	local dir=$CACHE/apt/$1 bases uri suite options='' keys=/usr/share/keyrings/debian-archive-keyring.gpg
 
 	[ ! -r "$keys" ] || options="[signed-by=$keys] "
-	bases=$(apt_bases 2>"$WORK/apt.log")
+	bases=$(apt_bases)
+	# It knows no sources whose lists were never fetched, or were removed.
+	[ -n "$bases" ] || [ "$(id -u)" -ne 0 ] || ! apt_update || bases=$(apt_bases)
 	[ -n "$bases" ] || {
 		echo "no APT source of this machine is of the Debian release it runs" >>"$WORK/apt.log"
 		return 1
@@ -91,7 +102,7 @@ apt_private() {
 	APT_PRIVATE=(-q -o APT::Sandbox::User=root -o "Dir::Etc::SourceList=$dir/sources.list"
 		-o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir/cache"
 		-o Acquire::Languages=none)
-	apt-get "${APT_PRIVATE[@]}" update >"$WORK/apt.log" 2>&1
+	apt-get "${APT_PRIVATE[@]}" -o APT::Update::Error-Mode=any update >"$WORK/apt.log" 2>&1
 }
 
 # apt_get_private COMMAND WORD... - output to WORK/apt.log

@@ -163,9 +163,8 @@ unpack_foreign() {
 				apt_get_private download "linux-image-$KVER=$VERSION"; } || exit
 		mkdir root
 		for deb in ./*.deb; do
-			dpkg-deb -x "$deb" root
+			dpkg-deb -x "$deb" root || exit
 		done
-		rm ./*.deb
 		sed -i "s|/usr/src/|$ROOT/usr/src/|" "root/usr/src/linux-headers-$KVER/Makefile"
 	)
 }
@@ -200,7 +199,7 @@ into_cache() {
 	tmp=$(mktemp -d "$ROOT.XXXXXX")
 	on_exit rm -rf "$tmp"
 	"$2" "$tmp" || return
-	depmod -b "$tmp/root" "$KVER"
+	depmod -b "$tmp/root" "$KVER" || return
 	mv -T "$tmp/root" "$ROOT" 2>/dev/null || [ -d "$ROOT" ] || die "cannot create $ROOT"
 }
 
@@ -231,7 +230,9 @@ series_there() {
 	local series
 
 	for series in $KERNELS; do
-		! KERNEL_SERIES=$series "$0" >/dev/null 2>&1 || printf '%s\n' "$series"
+		case ${KERNEL_RELEASE:-$series.} in
+		"$series".*) ! KERNEL_SERIES=$series "$0" >/dev/null 2>&1 || printf '%s\n' "$series" ;;
+		esac
 	done
 }
 

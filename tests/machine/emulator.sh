@@ -80,6 +80,10 @@ build() {
 
 	mkdir -p "$CACHE"
 	TMPDIR=$CACHE work_dir emulator
+	if [ "$(id -u)" -ne 0 ] && ! apt_all_installed "${PACKAGES[@]}"; then
+		say "emulator.sh: building it needs packages that only root can install"
+		exit "$NOT_TO_BE_HAD"
+	fi
 	if ! apt_install "${PACKAGES[@]}" || ! source_to "$WORK/source"; then
 		last_lines "$WORK/apt.log" 5
 		say "emulator.sh: the source of QEMU is not to be had"

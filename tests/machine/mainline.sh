@@ -3,7 +3,7 @@
 #
 # Boots the emulated SEV machine with a disk and mainline's drivers, and a kernel that was
 # told nothing of swiotlb, writes to the disk, and prints how many bytes of its memory the
-# guest has opened to the host then, by its page tables.
+# guest has opened to the host then, by its page tables: all of them, the kernel's own too.
 set -euo pipefail
 # shellcheck source=tests/machine/machine.sh
 . "$(dirname "$0")/machine.sh"

@@ -26,7 +26,7 @@ memory_cr3() {
 
 	where=$(machine_line_end qmp)
 	machine_qmp '{"execute":"human-monitor-command","arguments":{"command-line":"info registers"}}'
-	wait_for 10 machine_qmp_has "$where" 'CR3=' || die "the emulator does not tell registers"
+	wait_for 10 machine_qmp_has "$where" 'CR3=[0-9a-f]* ' || die "the emulator does not tell registers"
 	machine_line_from qmp "$where" | grep -o 'CR3=[0-9a-f]*' | head -n 1 | sed 's/CR3=/0x/'
 }
 
@@ -42,12 +42,13 @@ memory_private() {
 
 # memory_opened - what the guest's page tables open now. The guest is stopped meanwhile.
 memory_opened() {
-	local address bytes
+	local address bytes status=0
 
 	read -r address bytes < <(memory_private)
 	machine_qmp '{"execute":"stop"}'
-	"$BUILD/guest/opened" "$M_PID" "$address" "$bytes" "$(memory_cr3)"
+	"$BUILD/guest/opened" "$M_PID" "$address" "$bytes" "$(memory_cr3)" || status=$?
 	machine_qmp '{"execute":"cont"}'
+	return "$status"
 }
 
 # memory_bytes FILE - how much that is
@@ -73,7 +74,10 @@ memory_since() {
 # memory_audit - what the guest says that it shares, to WORK/audit: by airlockctl, which
 # refuses a list that cannot be
 memory_audit() {
-	guest 'airlockctl audit --json' >"$WORK/audit.json" || fail "airlockctl: $(cat "$WORK/audit.json")"
+	guest 'airlockctl audit --json' >"$WORK/audit.json" || {
+		cat "$WORK/audit.json"
+		return 1
+	}
 	memory_read_audit <"$WORK/audit.json"
 }
 
@@ -95,9 +99,11 @@ memory_agrees() {
 	done
 }
 
-# memory_none - nothing is open that was not before; in a test
+# memory_none - nothing is open that was not before, and nobody has used anything since it was
+# closed: closing left a hole; in a test
 memory_none() {
 	memory_since
 	[ ! -s "$WORK/opened" ] || fail "still open: $(cat "$WORK/opened")"
 	[ ! -s "$WORK/flipped" ] || fail "used as shared since: $(cat "$WORK/flipped")"
+	[ ! -s "$WORK/touched" ] || fail "used by somebody after it was closed: $(cat "$WORK/touched")"
 }

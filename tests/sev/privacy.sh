@@ -12,8 +12,8 @@
 #   The secret is in anonymous memory, in tmpfs, which is page cache and in the cache
 #   of a file system; sentinel.sh has it in slab, pages, and around frames. The
 #   emulator shows what was in a page when it is opened, so that a page that still holds it
-#   would tell. That this machine can show a secret at all is what
-#   tests/sev/mutants.sh is for.
+#   would tell. At the end the secret is written to the disk, to
+#   show that the search finds it then.
 set -euo pipefail
 # shellcheck source=tests/machine/machine.sh
 . "$(dirname "$0")/../machine/machine.sh"
@@ -103,6 +103,17 @@ after_kexec() {
 	nowhere
 }
 
+# The search that found nothing does find what the host was meant to see.
+search_works() {
+	local status=0 pid=${BACKEND_PID[airlockd]}
+
+	guest 'for i in 1 2 3 4 5 6 7; do cat /token /token; done >/tmp/t
+		dd if=/tmp/t of=/dev/$(disk main) bs=4k conv=sync oflag=direct 2>/dev/null'
+	"$BUILD/guest/search" --mapped "$pid" --shared "$M_PID" <"$WORK/token" >"$WORK/found" || status=$?
+	cat "$WORK/found"
+	[ "$status" -eq 1 ] || fail "the search ended with $status"
+}
+
 # With a reader under way. The log ends with the machine, so no other kernel closes them.
 before_reboot() {
 	memory_audit
@@ -132,5 +143,6 @@ tap_test "under I/O" under_io
 tap_test "after a reset of both devices" after_reset
 tap_test "after unloading, when every page is private again" after_unload
 tap_test "after a kexec" after_kexec
+tap_test "the same search finds the secret when it was written to the disk" search_works
 tap_test "a reboot closes every page first" before_reboot
 tap_done
