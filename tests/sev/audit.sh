@@ -27,7 +27,8 @@ witnesses_see() {
 		[ -s "$WORK/$witness" ] || fail "nothing is $witness"
 	done
 	guest 'rmmod airlock_blk && rmmod airlock'
-	memory_none
+	memory_since
+	[ ! -s "$WORK/opened" ] || fail "still open: $(cat "$WORK/opened")"
 	memory_mark
 }
 

@@ -77,12 +77,13 @@ tap_test "a bounce slot in private memory is noticed" caught private-slot sev/au
 tap_test "a page that is shared and not listed is noticed" caught unlisted sev/audit.sh \
 	"$LISTED" 'only in opened:' \
 	driver/region_decrypt.c \
-	'/set_memory_decrypted(/,/));/ s/chunk->bytes >> PAGE_SHIFT/(chunk->bytes >> PAGE_SHIFT) + 1/'
+	's/chunk->bytes >> PAGE_SHIFT/(chunk->bytes >> PAGE_SHIFT) + 1/'
 tap_test "pages that were not cleared before they are shared are noticed" caught unclear sev/audit.sh \
 	"$CLEARED" 'opened with something in them:' \
 	driver/region_decrypt.c 's/GFP_KERNEL | __GFP_ZERO/GFP_KERNEL/'
+# Clearing is the first private use of a page: one that was not cleared has had none.
 tap_test "pages that were not cleared when they came back are noticed" caught uncleared sev/audit.sh \
-	"$LEFT" 'not cleared when they came back:' \
+	"$LEFT" 'used as shared since:' \
 	driver/region_decrypt.c '/memset(pages, 0/ s/memset.*/;/'
 tap_test "pages that stay shared after unloading are noticed" caught unclosed sev/audit.sh \
 	"the witnesses see that a disk shares memory" 'still open:' \
