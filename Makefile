@@ -20,8 +20,9 @@ Q	:= $(if $(filter 1,$V),,@)
 # The guest's kernel; its headers decide, see tests/lib/kernel.sh. KERNEL_SERIES and
 # KERNEL_RELEASE choose others.
 KERNEL	= $(shell KERNEL_SERIES=$(KERNEL_SERIES) KERNEL_RELEASE=$(KERNEL_RELEASE) tests/lib/kernel.sh $(1))
-KVER	= $(call KERNEL,release)
-KDIR	= $(call KERNEL,headers)
+# Asked once, when first needed: before the packages are there nobody needs to know.
+KVER	= $(eval KVER := $$(call KERNEL,release))$(KVER)
+KDIR	= $(eval KDIR := $$(call KERNEL,headers))$(KDIR)
 # With FAULTS=1 modules that can be told to fail, for tests: driver/fault.h.
 KMOD	= $(BUILD)/kmod$(if $(FAULTS),-faults)/$(KVER)
 # BTF of a module needs the kernel's vmlinux, which is seldom there.

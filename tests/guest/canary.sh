@@ -10,13 +10,6 @@ set -euo pipefail
 # shellcheck source=tests/lib/tap.sh
 . "$TOP/tests/lib/tap.sh"
 
-# look TOKEN - search for it; prints what the search says, returns its status
-look() {
-	local pid=${BACKEND_PID[airlockd]}
-
-	"$BUILD/guest/search" --mapped "$pid" --held "$pid" --shared "$M_PID" <"$1"
-}
-
 not_found() {
 	local status=0
 
@@ -26,7 +19,7 @@ not_found() {
 		random_file /tmp/x 16
 		dd if=/tmp/x of=$d bs=1M oflag=direct 2>/dev/null
 		dd if=$d of=/dev/null bs=1M count=16 iflag=direct 2>/dev/null'
-	look "$WORK/token" || status=$?
+	machine_search "$WORK/token" || status=$?
 	[ "$status" -eq 0 ] || fail "the search ended with $status"
 	guest 'canary_end'
 }
@@ -38,13 +31,9 @@ payload_found() {
 
 	guest 'set -e
 		d=/dev/$(disk main)
-		cp /payload /tmp/p
-		for i in 1 2 3 4 5 6 7 8 9 10 11; do
-			cat /tmp/p /tmp/p >/tmp/q
-			mv /tmp/q /tmp/p
-		done
+		repeat /payload /tmp/p 11
 		dd if=/tmp/p of=$d bs=64k oflag=direct conv=fsync 2>/dev/null'
-	look "$WORK/payload" >"$WORK/found" || status=$?
+	machine_search "$WORK/payload" >"$WORK/found" || status=$?
 	cat "$WORK/found"
 	[ "$status" -eq 1 ] || fail "the search ended with $status"
 	for source in mapped held shared; do

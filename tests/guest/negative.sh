@@ -30,11 +30,10 @@ mainline_works() {
 }
 
 canary_found() {
-	local pid=${BACKEND_PID[airlockd]} status=0 source
+	local status=0 source
 
 	guest 'canary_start 32'
-	"$BUILD/guest/search" --mapped "$pid" --held "$pid" --shared "$M_PID" \
-		<"$WORK/token" >"$WORK/found" || status=$?
+	machine_search "$WORK/token" >"$WORK/found" || status=$?
 	cat "$WORK/found"
 	[ "$status" -eq 1 ] || fail "the search ended with $status"
 	# The whole canary: 64 MiB of it, 32 bytes each. (Of what it holds airlockd maps

@@ -161,19 +161,12 @@ frames_arrive() {
 	grep -qx 'again: 0' "$WORK/frames" || fail "some arrived twice"
 }
 
-# look TOKEN - search for it; prints what the search says, returns its status
-look() {
-	local pid=${BACKEND_PID[airlockd]}
-
-	"$BUILD/guest/search" --mapped "$pid" --held "$pid" --shared "$M_PID" <"$1"
-}
-
 # Until now the sequence was in frames only.
 payload_found() {
 	local found=0 source
 
 	"$TOP/tests/machine/frames.py" pattern 30000 32 >"$WORK/payload"
-	look "$WORK/payload" >"$WORK/found" || found=$?
+	machine_search "$WORK/payload" >"$WORK/found" || found=$?
 	cat "$WORK/found"
 	[ "$found" -eq 1 ] || fail "the search ended with $found"
 	for source in mapped shared; do
@@ -191,7 +184,7 @@ sectors_return() {
 not_seen() {
 	local found=0
 
-	look "$WORK/token" >"$WORK/found" || found=$?
+	machine_search "$WORK/token" >"$WORK/found" || found=$?
 	grep -v '^[a-z]* [0-9]* 0 ' "$WORK/found"
 	[ "$found" -eq 0 ] || fail "the search ended with $found"
 }

@@ -164,10 +164,9 @@ tcp_down() {
 
 # search NAME - look for the token now; the worse result stays in CANARY
 search() {
-	local status=0 pid=${BACKEND_PID[airlockd]}
+	local status=0
 
-	"$BUILD/guest/search" --mapped "$pid" --held "$pid" --shared "$M_PID" \
-		<"$WORK/token" >"$WORK/search.$1" || status=$?
+	machine_search "$WORK/token" >"$WORK/search.$1" || status=$?
 	MAPPED=$(search_bytes "$1" mapped)
 	SHARES=$(search_bytes "$1" shared)
 	FILES=$(search_bytes "$1" held)

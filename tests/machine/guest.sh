@@ -117,6 +117,17 @@ forget_cache() {
 	echo 3 >/proc/sys/vm/drop_caches
 }
 
+# repeat FROM TO DOUBLINGS - a file that holds the other's contents 2^DOUBLINGS times
+repeat() {
+	cp "$1" "$2"
+	doublings=$3
+	while [ "$doublings" -gt 0 ]; do
+		cat "$2" "$2" >"$2.twice"
+		mv "$2.twice" "$2"
+		doublings=$((doublings - 1))
+	done
+}
+
 # dirty_memory - write to nearly all memory that is free, and free it again
 dirty_memory() {
 	mount -o remount,size=95% /tmp

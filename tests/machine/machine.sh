@@ -302,8 +302,9 @@ machine_qmp() {
 	printf '%s\n' "$1" >&"$M_QMP"
 }
 
-machine_unplugged() {
-	machine_line_from qmp "$2" | grep -q "DEVICE_DELETED.*\"device\": \"$1\""
+# machine_qmp_has WHERE REGEX - was it said since then?
+machine_qmp_has() {
+	machine_line_from qmp "$1" | grep -q "$2"
 }
 
 # machine_unplug ID - ask the guest to give the device back; 1 when it does not
@@ -312,7 +313,16 @@ machine_unplug() {
 
 	where=$(machine_line_end qmp)
 	machine_qmp "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"$1\"}}"
-	wait_for 60 machine_unplugged "$1" "$where"
+	wait_for 60 machine_qmp_has "$where" "DEVICE_DELETED.*\"device\": \"$1\""
+}
+
+# machine_search TOKEN - look for that in all that the host side sees: the back-end's
+# memory, what it has open, what the VMM could hand over. Prints what the search
+# (tests/guest/search.c) says, returns its status.
+machine_search() {
+	local pid=${BACKEND_PID[airlockd]}
+
+	"$BUILD/guest/search" --mapped "$pid" --held "$pid" --shared "$M_PID" <"$1"
 }
 
 # machine_kexec - start the kernel /vmlinuz with the initramfs /initramfs.next, both of

@@ -30,11 +30,6 @@ memory_cr3() {
 	machine_line_from qmp "$where" | grep -o 'CR3=[0-9a-f]*' | head -n 1 | sed 's/CR3=/0x/'
 }
 
-# machine_qmp_has WHERE REGEX - was it answered since then?
-machine_qmp_has() {
-	machine_line_from qmp "$1" | grep -q "$2"
-}
-
 # memory_private - "ADDRESS BYTES" of the guest's private memory in the emulator
 memory_private() {
 	sed -n 's/^private //p;q' "$WORK/flips"
@@ -63,10 +58,15 @@ memory_mark() {
 	stat -c %s "$WORK/flips" >"$WORK/flips.mark"
 }
 
-# memory_since - what is new, by each witness: WORK/opened, WORK/flipped, WORK/touched
-memory_since() {
+# memory_opened_since - what is new by the page tables alone: WORK/opened
+memory_opened_since() {
 	memory_opened >"$WORK/opened.now"
 	pages minus "$WORK/opened.now" "$WORK/opened.before" >"$WORK/opened"
+}
+
+# memory_since - what is new, by each witness: WORK/opened, WORK/flipped, WORK/touched
+memory_since() {
+	memory_opened_since
 	pages flips "$WORK/flips" "$(cat "$WORK/flips.mark")" >"$WORK/flipped"
 	pages touched "$M_PID" >"$WORK/touched"
 }

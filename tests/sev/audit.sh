@@ -92,11 +92,7 @@ nothing_left() {
 	local address
 
 	guest 'set -e
-		cp /token /tmp/p
-		for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
-			cat /tmp/p /tmp/p >/tmp/q
-			mv /tmp/q /tmp/p
-		done
+		repeat /token /tmp/p 16
 		for size in 4k 256k; do
 			dd if=/tmp/p of=/dev/$(disk main) bs=$size oflag=direct 2>/dev/null
 		done

@@ -21,17 +21,14 @@ readonly HOST=192.0.2.1 GUEST=192.0.2.2 MAC=52:54:00:a1:0c:01
 readonly WORKS_blk='need_disk main >/dev/null && dd if=/dev/$(disk main) of=/dev/null bs=64k count=4 iflag=direct'
 readonly WORKS_net="up $MAC $GUEST/24 && ping -c 1 -W 10 $HOST"
 
-# leaked - the KiB of the pages that the audit calls leaked
-leaked() {
-	guest "awk '\$2 == \"leaked\" { sum += \$4 } END { print sum / 1024 + 0 }' \
-		/sys/kernel/debug/airlock/regions"
-}
+# In the guest: the KiB of the pages that the audit calls leaked.
+readonly LEAKED="awk '\$2 == \"leaked\" { sum += \$4 } END { print sum / 1024 + 0 }' \
+	/sys/kernel/debug/airlock/regions"
 
 # strays WHAT - nothing is open that the audit did not list. What leaked may be open or not:
 # nobody knows, and that is why it leaked.
 strays() {
-	memory_opened >"$WORK/opened.now"
-	pages minus "$WORK/opened.now" "$WORK/opened.before" >"$WORK/opened"
+	memory_opened_since
 	pages minus "$WORK/opened" "$WORK/audit" >"$WORK/strays"
 	[ ! -s "$WORK/strays" ] || fail "$1: open, and not in the audit: $(cat "$WORK/strays")"
 }
@@ -49,8 +46,7 @@ round() {
 	strays "step $2, loaded"
 
 	guest "rmmod airlock_$1 && cat /sys/module/airlock/parameters/fault_steps &&
-		awk '\$2 == \"leaked\" { sum += \$4 } END { print sum / 1024 + 0 }' \
-			/sys/kernel/debug/airlock/regions &&
+		$LEAKED &&
 		airlockctl audit --json >/run/audit && rmmod airlock || exit
 		dmesg | grep -c '$LEAKS'
 		dmesg | grep 'is made to fail' || echo none
@@ -111,23 +107,19 @@ fails_to_close() {
 	guest 'modprobe airlock_blk && need_disk main
 		echo '"$1"' >/sys/module/airlock/parameters/fault_steps
 		rmmod airlock_blk'
-	kib=$(leaked)
+	kib=$(guest "$LEAKED")
 	[ "$kib" -gt 0 ] || fail "nothing leaked"
 	machine_log_has "$kib $LEAKS: $2" || fail "not said: $(machine_log_since)"
-	memory_agrees_leaked
+	# What leaked is open, all of it, and nothing else is.
+	memory_audit
+	memory_opened_since
+	pages same "$WORK/audit" "$WORK/opened" || fail "what leaked is not what is open"
 	guest 'airlockctl audit | grep leaked && rmmod airlock'
 	# All other memory gets something written to; given to anyone, these would too.
 	guest -t 120 dirty_memory
 	printf 'not clear\nnot clear\n' >"$WORK/dirt"
 	pages find "$M_PID" "$WORK/dirt" >"$WORK/reused"
 	[ ! -s "$WORK/reused" ] || fail "leaked pages are in use again: $(cat "$WORK/reused")"
-}
-
-# What leaked is open, all of it, and nothing else is.
-memory_agrees_leaked() {
-	memory_audit
-	memory_since
-	pages same "$WORK/audit" "$WORK/opened" || fail "what leaked is not what is open"
 }
 
 need_machine sev

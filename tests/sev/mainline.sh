@@ -14,11 +14,7 @@ readonly HOST=192.0.2.1 GUEST=192.0.2.2 MAC=52:54:00:a1:0c:01
 # write_payload TOKEN - so often that no bounce memory is without it
 write_payload() {
 	guest "set -e
-		cp /$1 /tmp/p
-		for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17; do
-			cat /tmp/p /tmp/p >/tmp/q
-			mv /tmp/q /tmp/p
-		done
+		repeat /$1 /tmp/p 17
 		dd if=/tmp/p of=/dev/\$(disk main) bs=64k oflag=direct conv=fsync 2>/dev/null
 		rm /tmp/p"
 }
