@@ -90,7 +90,10 @@ tap_test "pages that stay shared after unloading are noticed" caught unclosed se
 tap_test "pages that stay shared over a reboot are noticed" caught unretired sev/privacy.sh \
 	"a reboot closes every page first" 'left open:' \
 	driver/device.c '/airlock_region_retire(core);/d'
-tap_test "a byte too many in the transmit FIFO is noticed" caught generous guest/sentinel.sh \
+# The rest of the page goes into the slot behind the write. (More in the transmit FIFO can fall
+# on a frame before it, and is then seen by another test first, or not.)
+tap_test "bytes beside a write in its bounce slot are noticed" caught generous guest/sentinel.sh \
 	"the secret is nowhere on the host side, in the midst of I/O and after it" 'the search ended with 1' \
-	driver/net_tx.c '/shared_copy_out(/ s/src, n/src, ALIGN(n, 128)/'
+	driver/blk_io.c \
+	's/shared_copy_out(shared, private + done, n)/shared_copy_out(shared, private + done, min_t(u32, room, PAGE_SIZE - offset_in_page(private + done)))/'
 tap_done
