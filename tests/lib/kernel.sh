@@ -54,13 +54,14 @@ version_of() {
 
 # ---- the release's own series -----------------------------------------------
 
+# installed_release - empty when there are no headers
 installed_release() {
 	if [ -n "${KERNEL_RELEASE:-}" ]; then
 		printf '%s\n' "$KERNEL_RELEASE"
 		return
 	fi
 	dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'linux-headers-*' 2>/dev/null |
-		sed -n 's/^installed //p' | newest linux-headers- | sed 's/^linux-headers-//'
+		sed -n 's/^installed //p' | { newest linux-headers- || true; } | sed 's/^linux-headers-//' || true
 }
 
 # copy_installed KVER VERSION DIR - from the image package of this machine, without
