@@ -19,13 +19,20 @@
 #include "core.h"
 #include "fault.h"
 
-/* Odd, or not inside the rest of the page where the notification area begins. */
+/* Does a kick say how far the queue is? Then its register has 32 bits. */
+static bool queue_kicks_with_data(const struct core_device *core)
+{
+	return core->pub.features & BIT_ULL(VIRTIO_F_NOTIFICATION_DATA);
+}
+
+/* Not aligned, or not inside the rest of the page where the notification area begins. */
 static bool queue_notify_strays(const struct core_device *core, void __iomem *notify)
 {
 	unsigned long base = (unsigned long)core->mdev.notify_base;
+	size_t bytes = queue_kicks_with_data(core) ? sizeof(u32) : sizeof(u16);
 
-	/* An odd one could be the last byte of the page, and the store cross it. */
-	if (!IS_ALIGNED((unsigned long)notify, sizeof(u16)))
+	/* Else it could begin with the last bytes of the page, and the store cross it. */
+	if (!IS_ALIGNED((unsigned long)notify, bytes))
 		return true;
 	return base && ((unsigned long)notify & PAGE_MASK) != (base & PAGE_MASK);
 }
@@ -76,7 +83,8 @@ size_t airlock_queue_bytes(u32 size)
 {
 	struct ring_areas areas;
 
-	return PAGE_ALIGN(ring_place(&areas, NULL, 0, size));
+	/* The features are not known when this is asked; a packed queue takes less. */
+	return PAGE_ALIGN(ring_place(&areas, NULL, 0, size, 0));
 }
 EXPORT_SYMBOL_GPL(airlock_queue_bytes);
 
@@ -99,7 +107,8 @@ static int queue_make_ring(struct core_device *core, struct core_queue *cq)
 	if (!cq->shadow)
 		return -ENOMEM;
 
-	ring_place(&areas, span.cpu, span.bus, q->size);
+	ring_place(&areas, span.cpu, span.bus, q->size,
+		   core->pub.features);
 	err = ring_drv_init(&q->ring, &areas, q->size, core->pub.features, cq->shadow);
 	if (err)
 		return err;
@@ -237,8 +246,11 @@ void airlock_queue_kick(struct airlock_queue *q)
 	if (unlikely(airlock_failed(q->adev)))
 		return;
 	WRITE_ONCE(cq->kicks, cq->kicks + 1);
-	/* Ordered after the ring's stores: iowrite16() is (memory-barriers.txt). */
-	iowrite16(q->index, cq->notify);
+	/* Ordered after the ring's stores: iowrite*() is (memory-barriers.txt). */
+	if (queue_kicks_with_data(core_from_pub(q->adev)))
+		iowrite32(ring_drv_kick_data(&q->ring, q->index), cq->notify);
+	else
+		iowrite16(q->index, cq->notify);
 }
 EXPORT_SYMBOL_GPL(airlock_queue_kick);
 

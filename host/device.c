@@ -58,6 +58,9 @@ void device_close(struct device *dev)
 
 u64 device_features(const struct device *dev)
 {
-	return dev->features | RING_FEATURES | BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) |
+	/* What a kick could say is lost in an eventfd. */
+	const u64 ring = RING_FEATURES & ~BIT_ULL(VIRTIO_F_NOTIFICATION_DATA);
+
+	return dev->features | ring | BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) |
 	       BIT_ULL(MESSAGE_VIRTIO_F_PROTOCOL);
 }

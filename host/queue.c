@@ -519,6 +519,7 @@ static int queue_start_ring(struct queue *q)
 	const struct ring_dev_limits *limits = q->dev->ops->limits;
 	struct ring_dev_limits l = *limits;
 	struct ring_areas a;
+	int r;
 
 	if (!(q->features & BIT_ULL(VIRTIO_F_VERSION_1))) {
 		queue_broken(q, "the driver did not accept VIRTIO_F_VERSION_1 (a legacy driver?)");
@@ -530,8 +531,9 @@ static int queue_start_ring(struct queue *q)
 	}
 	memset(&a, 0, sizeof(a));
 	a.desc = queue_area(q, q->addr.desc, ring_desc_bytes(q->num), 16);
-	a.driver = queue_area(q, q->addr.avail, ring_driver_bytes(q->num), 2);
-	a.device = queue_area(q, q->addr.used, ring_device_bytes(q->num), 4);
+	a.driver = queue_area(q, q->addr.avail, ring_driver_bytes(q->num, q->features),
+			      q->features & BIT_ULL(VIRTIO_F_RING_PACKED) ? 4 : 2);
+	a.device = queue_area(q, q->addr.used, ring_device_bytes(q->num, q->features), 4);
 	if (!a.desc || !a.driver || !a.device) {
 		queue_broken(q, "the ring is in no region of the memory that is shared");
 		return -EINVAL;
@@ -541,7 +543,12 @@ static int queue_start_ring(struct queue *q)
 	q->ring_priv = malloc(ring_dev_private_bytes(q->num));
 	if (!q->ring_priv)
 		return -ENOMEM;
-	return ring_dev_init(&q->ring, &a, q->num, q->features, q->base, &l, q->ring_priv);
+	if (!q->based)
+		q->base = ring_base_new(q->features);
+	r = ring_dev_init(&q->ring, &a, q->num, q->features, q->base, &l, q->ring_priv);
+	if (r)
+		queue_broken(q, "the ring cannot go on from the base that was set");
+	return r;
 }
 
 static int queue_start_uring(struct queue *q)
@@ -630,6 +637,7 @@ bool queue_reap(struct queue *q)
 	q->running = false;
 	q->dev->ops->finish(q);
 	q->base = ring_dev_base(&q->ring);
+	q->based = true;
 	io_uring_queue_exit(&q->uring);
 	free(q->ring_priv);
 	q->ring_priv = NULL;

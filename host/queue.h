@@ -35,7 +35,8 @@ struct queue_op {
  *
  * Set-up; control thread, only while no worker runs:
  * @num: descriptors, 0 until told
- * @base: where the ring goes on
+ * @base: where the ring goes on, as ring_dev_base() says it
+ * @based: @base was set: by the front-end, or when the ring stopped
  * @addr: addresses of the areas in the front-end
  * @addressed: they were told
  * @kick: fd that the driver kicks, or -1
@@ -83,6 +84,7 @@ struct queue {
 
 	u32 num;
 	u32 base;
+	bool based;
 	struct message_addr addr;
 	bool addressed;
 	int kick;

@@ -268,9 +268,10 @@ static int session_set_vring_base(struct session *s)
 
 	if (!q)
 		return -EPROTO;
-	if (s->msg.state.num > UINT16_MAX)
-		return session_lie(s, "a ring's index has 16 bits");
+	if (s->msg.state.num > UINT16_MAX && !(s->features & BIT_ULL(VIRTIO_F_RING_PACKED)))
+		return session_lie(s, "a split ring's index has 16 bits");
 	q->base = s->msg.state.num;
+	q->based = true;
 	return SESSION_OK;
 }
 
@@ -283,7 +284,7 @@ static int session_get_vring_base(struct session *s)
 	q->wanted = false;
 	q->polled = false;
 	queue_set_kick(q, -1);
-	s->msg.state.num = q->base;
+	s->msg.state.num = q->based ? q->base : ring_base_new(s->features);
 	s->msg.size = sizeof(s->msg.state);
 	return SESSION_REPLY;
 }

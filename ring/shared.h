@@ -15,8 +15,8 @@
  *    read it again;
  *  - bulk data is copied in one pass, and whoever needs to look at the data
  *    looks at the copy;
- *  - order between the two sides comes from shared_load_acquire16(),
- *    shared_store_release16() and shared_mb(); ring.h says which pairs with
+ *  - order between the two sides comes from shared_load_acquire*(),
+ *    shared_store_release*() and shared_mb(); ring.h says which pairs with
  *    which. Plain loads and stores have no order.
  *
  * All scalars on the wire are little-endian (virtio 1.2, 1.4 and 2.7.6): the
@@ -42,6 +42,14 @@
  */
 #define __shared_raw(type, p)	((__force type *)(__force unsigned long)(p))
 
+/*
+ * One place is written as a word and read as its parts: by the other side always, by
+ * one half too. The compiler must not take them for different places.
+ */
+typedef u8 __attribute__((may_alias)) shared_u8;
+typedef u16 __attribute__((may_alias)) shared_u16;
+typedef u32 __attribute__((may_alias)) shared_u32;
+typedef u64 __attribute__((may_alias)) shared_u64;
 typedef u64 __attribute__((aligned(4), may_alias)) shared_pair32;
 
 #ifdef __KERNEL__
@@ -74,12 +82,12 @@ typedef u64 __attribute__((aligned(4), may_alias)) shared_pair32;
 
 /* One load each; the result is host-endian and private. */
 #define shared_load16(p) ({ __shared_size_is(p, 2); \
-	le16_to_cpu((__force __le16)__shared_get(u16, p)); })
+	le16_to_cpu((__force __le16)__shared_get(shared_u16, p)); })
 #define shared_load32(p) ({ __shared_size_is(p, 4); \
-	le32_to_cpu((__force __le32)__shared_get(u32, p)); })
+	le32_to_cpu((__force __le32)__shared_get(shared_u32, p)); })
 #define shared_load64(p) ({ __shared_size_is(p, 8); \
-	le64_to_cpu((__force __le64)__shared_get(u64, p)); })
-#define shared_load8(p) ({ __shared_size_is(p, 1); __shared_get(u8, p); })
+	le64_to_cpu((__force __le64)__shared_get(shared_u64, p)); })
+#define shared_load8(p) ({ __shared_size_is(p, 1); __shared_get(shared_u8, p); })
 
 /*
  * Two adjacent 32-bit fields by one 8-byte load, the first one in the low half.
@@ -90,18 +98,22 @@ typedef u64 __attribute__((aligned(4), may_alias)) shared_pair32;
 
 /* One store each; @v is host-endian. */
 #define shared_store16(p, v) ({ __shared_size_is(p, 2); \
-	__shared_put(u16, p, (__force u16)cpu_to_le16(v)); })
+	__shared_put(shared_u16, p, (__force u16)cpu_to_le16(v)); })
 #define shared_store32(p, v) ({ __shared_size_is(p, 4); \
-	__shared_put(u32, p, (__force u32)cpu_to_le32(v)); })
+	__shared_put(shared_u32, p, (__force u32)cpu_to_le32(v)); })
 #define shared_store64(p, v) ({ __shared_size_is(p, 8); \
-	__shared_put(u64, p, (__force u64)cpu_to_le64(v)); })
-#define shared_store8(p, v) ({ __shared_size_is(p, 1); __shared_put(u8, p, v); })
+	__shared_put(shared_u64, p, (__force u64)cpu_to_le64(v)); })
+#define shared_store8(p, v) ({ __shared_size_is(p, 1); __shared_put(shared_u8, p, v); })
 
 /* A load that later accesses cannot pass; a store that earlier ones cannot. */
 #define shared_load_acquire16(p) ({ __shared_size_is(p, 2); \
-	le16_to_cpu((__force __le16)__shared_get_acquire(u16, p)); })
+	le16_to_cpu((__force __le16)__shared_get_acquire(shared_u16, p)); })
+#define shared_load_acquire64(p) ({ __shared_size_is(p, 8); \
+	le64_to_cpu((__force __le64)__shared_get_acquire(shared_u64, p)); })
 #define shared_store_release16(p, v) ({ __shared_size_is(p, 2); \
-	__shared_put_release(u16, p, (__force u16)cpu_to_le16(v)); })
+	__shared_put_release(shared_u16, p, (__force u16)cpu_to_le16(v)); })
+#define shared_store_release64(p, v) ({ __shared_size_is(p, 8); \
+	__shared_put_release(shared_u64, p, (__force u64)cpu_to_le64(v)); })
 
 /**
  * shared_copy_in() - copy from shared memory into private memory

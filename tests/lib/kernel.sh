@@ -61,7 +61,7 @@ installed_release() {
 		return
 	fi
 	dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'linux-headers-*' 2>/dev/null |
-		sed -n 's/^installed //p' | { newest linux-headers- || true; } | sed 's/^linux-headers-//' || true
+		sed -n 's/^installed //p' | newest linux-headers- | sed 's/^linux-headers-//' || true
 }
 
 # copy_installed KVER VERSION DIR - from the image package of this machine, without

@@ -27,8 +27,8 @@ static void areas_have_the_specified_bytes(void **state)
 	(void)state;
 	for (size = 1; size <= RING_SIZE_MAX; size *= 2) {
 		assert_int_equal(ring_desc_bytes(size), 16 * (size_t)size);
-		assert_int_equal(ring_driver_bytes(size), 6 + 2 * (size_t)size);
-		assert_int_equal(ring_device_bytes(size), 6 + 8 * (size_t)size);
+		assert_int_equal(ring_driver_bytes(size, 0), 6 + 2 * (size_t)size);
+		assert_int_equal(ring_device_bytes(size, 0), 6 + 8 * (size_t)size);
 	}
 }
 
@@ -42,19 +42,19 @@ static void place_keeps_the_areas_apart(void **state)
 	assert_int_equal(posix_memalign((void **)&base, RIG_PAGE, 2 << 20), 0);
 	for (size = 1; size <= RING_SIZE_MAX; size *= 2) {
 		struct ring_areas a = { 0 };
-		const size_t bytes = ring_place(&a, shared_mark(base), bus, size);
+		const size_t bytes = ring_place(&a, shared_mark(base), bus, size, 0);
 		const size_t desc = (u8 *)shared_unmark(a.desc) - base;
 		const size_t driver = (u8 *)shared_unmark(a.driver) - base;
 		const size_t device = (u8 *)shared_unmark(a.device) - base;
 
-		assert_int_equal(bytes, ring_place(NULL, NULL, 0, size));
+		assert_int_equal(bytes, ring_place(NULL, NULL, 0, size, 0));
 		assert_int_equal(bytes % 64, 0);
 		assert_int_equal(desc % 16, 0);
 		assert_int_equal(driver % 2, 0);
 		assert_int_equal(device % 64, 0);
 		assert_true(desc + ring_desc_bytes(size) <= driver);
-		assert_true(driver + ring_driver_bytes(size) <= device);
-		assert_true(device + ring_device_bytes(size) <= bytes);
+		assert_true(driver + ring_driver_bytes(size, 0) <= device);
+		assert_true(device + ring_device_bytes(size, 0) <= bytes);
 		assert_true(a.desc_bus == bus + desc);
 		assert_true(a.driver_bus == bus + driver);
 		assert_true(a.device_bus == bus + device);

@@ -167,8 +167,8 @@ static inline struct rig *rig_open(u32 size, u64 features)
 	rig->size = size;
 	rig->features = features | BIT_ULL(VIRTIO_F_VERSION_1);
 	rig_map_open(&rig->desc, ring_desc_bytes(size), 16, RIG_BUS_DESC);
-	rig_map_open(&rig->driver, ring_driver_bytes(size), 2, RIG_BUS_DRIVER);
-	rig_map_open(&rig->device, ring_device_bytes(size), 4, RIG_BUS_DEVICE);
+	rig_map_open(&rig->driver, ring_driver_bytes(size, features), 4, RIG_BUS_DRIVER);
+	rig_map_open(&rig->device, ring_device_bytes(size, features), 4, RIG_BUS_DEVICE);
 	rig_map_open(&rig->table, (size_t)RIG_TABLE * sizeof(struct vring_desc), 16,
 		     RIG_BUS_TABLE);
 	rig_map_open(&rig->data, 2 * (size_t)RIG_REGION, 64, RIG_BUS_DATA);
@@ -228,13 +228,16 @@ static inline int rig_teardown(void **state)
 #define RIG_TEST(words, func) \
 	{ .name = words, .test_func = func, .teardown_func = rig_teardown }
 
-/* The four ways to negotiate a split ring. */
+/* The ways to negotiate a split ring, and any ring: the layout, and its order. */
 #define RIG_WAYS	4u
+#define RIG_ALL_WAYS	16u
 
 static inline u64 rig_way(unsigned int way)
 {
 	return (way & 1 ? BIT_ULL(VIRTIO_RING_F_EVENT_IDX) : 0) |
-	       (way & 2 ? BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) : 0);
+	       (way & 2 ? BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) : 0) |
+	       (way & 4 ? BIT_ULL(VIRTIO_F_RING_PACKED) : 0) |
+	       (way & 8 ? BIT_ULL(VIRTIO_F_IN_ORDER) : 0);
 }
 
 static inline void rig_start_drv(struct rig *rig)

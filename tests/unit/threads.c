@@ -22,11 +22,11 @@
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define BUFFERS		250000u
+#define BUFFERS		100000u
 #endif
 #endif
 #ifndef BUFFERS
-#define BUFFERS		1000000u
+#define BUFFERS		400000u
 #endif
 
 #define QUEUE		64u
@@ -213,7 +213,8 @@ static void *dev_thread(void *arg)
 /**
  * struct driver - what the driver thread knows
  * @t: the talk
- * @free: slots that are not in flight, a stack
+ * @free: slots that are not in flight, first in first out
+ * @free_head: the next one, counted over all time
  * @num_free: how many
  * @sent: messages submitted so far
  * @done: completions so far
@@ -223,7 +224,7 @@ static void *dev_thread(void *arg)
 struct driver {
 	struct talk *t;
 	u16 free[QUEUE];
-	u32 num_free;
+	u32 free_head, num_free;
 	u32 sent, done;
 	u32 number[QUEUE];
 	u8 *seen;
@@ -237,7 +238,7 @@ static u64 slot_bus(u32 slot)
 /* Submit one message; 0 or -errno. */
 static int drv_send(struct driver *d)
 {
-	const u16 slot = d->free[d->num_free - 1];
+	const u16 slot = d->free[d->free_head % QUEUE];
 	const struct ring_seg seg[] = {
 		{ .bus = slot_bus(slot), .len = SLOT },
 		{ .bus = slot_bus(slot) + SLOT, .len = SLOT },
@@ -261,6 +262,7 @@ static int drv_send(struct driver *d)
 	if (ret < 0)
 		return ret;
 	d->number[slot] = d->sent++;
+	d->free_head++;
 	d->num_free--;
 	return 0;
 }
@@ -281,7 +283,7 @@ static const char *drv_finish(struct driver *d, const struct ring_done *done)
 	if (d->seen[n / 8] & 1u << n % 8)
 		return "reply seen twice";
 	d->seen[n / 8] |= (u8)(1u << n % 8);
-	d->free[d->num_free++] = (u16)slot;
+	d->free[(d->free_head + d->num_free++) % QUEUE] = (u16)slot;
 	d->done++;
 	return NULL;
 }
@@ -356,7 +358,7 @@ static void talk(void **state, u64 features, bool bound)
 	t.call = eventfd(0, EFD_CLOEXEC);
 	assert_true(t.kick >= 0 && t.call >= 0);
 	rig_start_drv(t.rig);
-	rig_start_dev(t.rig, 0);
+	rig_start_dev(t.rig, ring_base_new(t.rig->features));
 	for (i = 0; i < QUEUE; i++) {
 		const struct ring_seg seg = { slot_bus(i) + SLOT, SLOT };
 
@@ -384,46 +386,47 @@ static void talk(void **state, u64 features, bool bound)
 	       t.sleeps_drv, t.sleeps_dev);
 }
 
-static void flags(void **state)
-{
-	talk(state, 0, false);
-}
+#define IN_ORDER	BIT_ULL(VIRTIO_F_IN_ORDER)
+#define PACKED		BIT_ULL(VIRTIO_F_RING_PACKED)
+#define EVENT		BIT_ULL(VIRTIO_RING_F_EVENT_IDX)
+#define INDIRECT	BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC)
 
-static void event_idx(void **state)
-{
-	talk(state, BIT_ULL(VIRTIO_RING_F_EVENT_IDX), false);
-}
+/* Each test is a function of its own: cmocka gives it no argument. */
+#define TALK(name, features, bound) \
+	static void name(void **state) { talk(state, features, bound); }
 
-static void indirect(void **state)
-{
-	talk(state, BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC), false);
-}
-
-static void event_idx_and_indirect(void **state)
-{
-	talk(state, BIT_ULL(VIRTIO_RING_F_EVENT_IDX) | BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC),
-	     false);
-}
-
-static void bound_flags(void **state)
-{
-	talk(state, 0, true);
-}
-
-static void bound_event_idx(void **state)
-{
-	talk(state, BIT_ULL(VIRTIO_RING_F_EVENT_IDX), true);
-}
+TALK(split_flags, 0, false)
+TALK(split_event, EVENT, false)
+TALK(split_event_indirect, EVENT | INDIRECT, false)
+TALK(split_bound, EVENT, true)
+TALK(split_ordered, EVENT | IN_ORDER, false)
+TALK(split_ordered_indirect, EVENT | IN_ORDER | INDIRECT, false)
+TALK(split_ordered_bound, IN_ORDER, true)
+TALK(packed_flags, PACKED, false)
+TALK(packed_event, PACKED | EVENT, false)
+TALK(packed_event_indirect, PACKED | EVENT | INDIRECT, false)
+TALK(packed_bound, PACKED | EVENT, true)
+TALK(packed_ordered, PACKED | EVENT | IN_ORDER, false)
+TALK(packed_ordered_indirect, PACKED | EVENT | IN_ORDER | INDIRECT, false)
+TALK(packed_ordered_bound, PACKED | IN_ORDER, true)
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		RIG_TEST("two threads, flags", flags),
-		RIG_TEST("two threads, event indices", event_idx),
-		RIG_TEST("two threads, flags, indirect", indirect),
-		RIG_TEST("two threads, event indices, indirect", event_idx_and_indirect),
-		RIG_TEST("two threads, bound buffers, flags", bound_flags),
-		RIG_TEST("two threads, bound buffers, event indices", bound_event_idx),
+		RIG_TEST("two threads: split, flags", split_flags),
+		RIG_TEST("two threads: split, event indices", split_event),
+		RIG_TEST("two threads: split, event indices, indirect", split_event_indirect),
+		RIG_TEST("two threads: split, bound buffers", split_bound),
+		RIG_TEST("two threads: split, in order", split_ordered),
+		RIG_TEST("two threads: split, in order, indirect", split_ordered_indirect),
+		RIG_TEST("two threads: split, in order, bound buffers", split_ordered_bound),
+		RIG_TEST("two threads: packed, flags", packed_flags),
+		RIG_TEST("two threads: packed, event structure", packed_event),
+		RIG_TEST("two threads: packed, event structure, indirect", packed_event_indirect),
+		RIG_TEST("two threads: packed, bound buffers", packed_bound),
+		RIG_TEST("two threads: packed, in order", packed_ordered),
+		RIG_TEST("two threads: packed, in order, indirect", packed_ordered_indirect),
+		RIG_TEST("two threads: packed, in order, bound buffers", packed_ordered_bound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

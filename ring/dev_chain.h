@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the device half does in private memory, the same for both layouts: building a
+ * chain from descriptors, entering it, completing it. Private to ring/.
+ *
+ * Theory
+ * ------
+ * A chain is validated while it is read, descriptor by descriptor, each one fetched
+ * once; what comes out are segments in this process. It then is remembered under its
+ * id until its completion is staged, so that a driver which offers an id twice does not
+ * get two completions racing for one buffer.
+ */
+#ifndef RING_DEV_CHAIN_H
+#define RING_DEV_CHAIN_H
+
+#include "layout.h"
+
+/**
+ * enum ring_served_state - where the chain of an id is
+ * @SERVED_FREE: there is none
+ * @SERVED_POPPED: the caller has it
+ * @SERVED_HELD: in order: pushed, but one that was popped before is not
+ */
+enum ring_served_state { SERVED_FREE, SERVED_POPPED, SERVED_HELD };
+
+/**
+ * struct dev_desc - a descriptor, private and host-endian
+ * @addr: of the buffer, as the driver wrote it
+ * @len: of the buffer
+ * @flags: of the descriptor
+ */
+struct dev_desc {
+	u64 addr;
+	u32 len;
+	u16 flags;
+};
+
+/* The layouts; contexts, arguments and answers are those of ring_dev_*. */
+void split_dev_init(struct ring_dev *r, const struct ring_areas *a, u32 base);
+int split_dev_pop(struct ring_dev *r, struct ring_chain *c);
+/* Pop again a chain of which only the head is known. */
+int split_dev_repop(struct ring_dev *r, u32 head, struct ring_chain *c);
+void split_dev_stage(struct ring_dev *r, u32 at, u32 id, u32 len);
+void split_dev_show(struct ring_dev *r);
+bool split_dev_must_call(struct ring_dev *r);
+bool split_dev_pending(const struct ring_dev *r);
+void split_dev_tell(struct ring_dev *r);
+
+bool packed_base_ok(u32 base, u32 size);
+void packed_dev_init(struct ring_dev *r, const struct ring_areas *a, u32 base);
+int packed_dev_pop(struct ring_dev *r, struct ring_chain *c);
+int packed_dev_take(struct ring_dev *r, const struct dev_desc *d, struct ring_chain *c);
+void packed_dev_stage(struct ring_dev *r, u32 at, u32 id, u32 len);
+void packed_dev_show(struct ring_dev *r);
+bool packed_dev_must_call(struct ring_dev *r);
+bool packed_dev_pending(const struct ring_dev *r);
+void packed_dev_tell(struct ring_dev *r);
+
+static inline int dev_fault(struct ring_dev *r, enum ring_fault fault)
+{
+	ring_dev_break(r, fault);
+	return -EIO;
+}
+
+static inline void dev_chain_begin(struct ring_chain *c)
+{
+	c->count = 0;
+	c->out = 0;
+	c->in = 0;
+	c->out_len = 0;
+	c->in_len = 0;
+}
+
+/* Add one buffer to the chain; zero bytes are allowed and add nothing. */
+static inline int dev_take_desc(struct ring_dev *r, const struct dev_desc *d,
+				struct ring_chain *c)
+{
+	const bool write = d->flags & VRING_DESC_F_WRITE;
+	const u32 segs = (u32)c->out + c->in;
+	void __shared *base;
+
+	if (unlikely(!write && c->in))
+		return dev_fault(r, RING_DESC_ORDER);
+	if (unlikely(!d->len))
+		return 0;
+	if (unlikely(segs == r->limits.segs))
+		return dev_fault(r, RING_DESC_SEGS);
+	if (unlikely(d->len > r->limits.bytes - c->out_len - c->in_len))
+		return dev_fault(r, RING_DESC_BYTES);
+
+	base = r->limits.map(r->limits.ctx, d->addr, d->len, write);
+	if (unlikely(!base))
+		return dev_fault(r, RING_DESC_ADDR);
+
+	c->iov[segs] = (struct ring_iov) { .base = base, .len = d->len };
+	if (write) {
+		c->in++;
+		c->in_len += d->len;
+	} else {
+		c->out++;
+		c->out_len += d->len;
+	}
+	return 0;
+}
+
+/*
+ * The indirect table that a descriptor names, and how many entries it has. Returns
+ * NULL when it is none that can be, and the queue is broken.
+ */
+static inline void __shared *dev_table(struct ring_dev *r, const struct dev_desc *d,
+				       u32 *num)
+{
+	void __shared *table;
+
+	if (!r->indirect) {
+		dev_fault(r, RING_INDIRECT_OFF);
+		return NULL;
+	}
+	if (d->flags & VRING_DESC_F_NEXT) {
+		dev_fault(r, RING_INDIRECT_NEST);
+		return NULL;
+	}
+	*num = d->len / (u32)sizeof(struct vring_desc);
+	if (!d->len || d->len % sizeof(struct vring_desc) || *num > RING_SIZE_MAX) {
+		dev_fault(r, RING_INDIRECT_SIZE);
+		return NULL;
+	}
+	table = r->limits.map(r->limits.ctx, d->addr, d->len, false);
+	if (!table)
+		dev_fault(r, RING_DESC_ADDR);
+	return table;
+}
+
+/* May a chain be popped under this id? Then the id, safe as an index; else -EIO. */
+static inline int dev_check_id(struct ring_dev *r, u32 id)
+{
+	if (unlikely(id >= r->size))
+		return dev_fault(r, RING_AVAIL_HEAD);
+	id = (u32)array_index_nospec(id, r->size);
+	if (unlikely(r->served[id].state != SERVED_FREE))
+		return dev_fault(r, RING_AVAIL_BUSY);
+	return (int)id;
+}
+
+/* Remember a validated chain as popped. */
+static inline void dev_enter(struct ring_dev *r, const struct ring_chain *c)
+{
+	struct ring_served *s = &r->served[c->id];
+
+	s->in_len = c->in_len;
+	s->count = c->count;
+	s->state = SERVED_POPPED;
+	if (r->in_order) {
+		r->served[r->order_next].order = c->id;
+		r->order_next = (u16)packed_index(r->order_next + 1u, r->size);
+	}
+	r->in_flight++;
+}
+
+#endif /* RING_DEV_CHAIN_H */
