@@ -5,6 +5,7 @@
 # make check    install what is needed, build, run all tests
 # make          build airlockd, airlockctl and the guest modules
 # make modules_install  install the modules, as root; INSTALL_MOD_PATH= for elsewhere
+# make bench-ring  the ring beside its peers; figures go to $(BUILD)/bench/ring.jsonl
 # make help     the rest
 #
 # Everything that is built goes to $(BUILD). Nothing here is evaluated before the
@@ -38,11 +39,11 @@ LIBS	:= -luring -lpthread
 RING	:= $(wildcard ring/*.c)
 CTL	:= $(wildcard host/ctl*.c)
 HOST	:= $(filter-out $(CTL),$(wildcard host/*.c))
-UNIT	:= $(patsubst tests/unit/%.c,%,$(filter-out tests/unit/rig.c,$(wildcard tests/unit/*.c)))
-RIG	:= $(wildcard tests/unit/rig.c)
+UNIT	:= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KSRC	= $(wildcard Kbuild ring/* uapi/* driver/* driver/compat/*)
 
-.PHONY: all airlockd airlockctl modules modules-for-tests test-modules modules_install tools tests demo check style clean help install-packages
+.PHONY: all airlockd airlockctl modules modules-for-tests test-modules modules_install tools \
+	tests bench bench-ring demo check style clean help install-packages FORCE
 
 all: airlockd airlockctl modules
 
@@ -108,13 +109,37 @@ tools:
 
 # $(1) directory below BUILD, $(2) compiler, $(3) flags
 define unit
-$(BUILD)/$(1)/%: tests/unit/%.c $(RIG) $(RING) $(wildcard ring/*.h tests/unit/*.h)
+$(BUILD)/$(1)/%: tests/unit/%.c $(RING:%.c=$(BUILD)/$(1)/obj/%.o) $(wildcard tests/unit/*.h)
 	$$(Q)mkdir -p $$(dir $$@); echo '  CC      $$@'
-	$$(Q)$(2) $(STD) $(WARN) $(3) -o $$@ $$(filter %.c,$$^) -lcmocka -lpthread
+	$$(Q)$(2) $(STD) $(WARN) $(3) -o $$@ $$(filter %.c %.o,$$^) -lcmocka -lpthread
+$(BUILD)/$(1)/obj/%.o: %.c $(wildcard ring/*.h)
+	$$(Q)mkdir -p $$(dir $$@); echo '  CC      $$@'
+	$$(Q)$(2) $(STD) $(WARN) $(3) -c -o $$@ $$<
 endef
 $(eval $(call unit,unit,$(CC),$(CFLAGS)))
 $(eval $(call unit,unit-asan,$(CLANG),$(ASAN)))
 $(eval $(call unit,unit-tsan,$(CLANG),$(TSAN)))
+
+# ---- benches ---------------------------------------------------------------------
+
+BENCH_RING := $(addprefix bench/,ring.c cases.c ours.c load.c pair.c peer_memcpy.c peer_ringtest.c report.c)
+
+bench: $(BUILD)/bench/ring
+
+# How to build with rte_ring; empty when it is not there. Changes when that does.
+$(BUILD)/bench/rte.flags: FORCE
+	$(Q)mkdir -p $(dir $@); f=$$(bench/peers.sh rte 2>/dev/null) && f="bench/peer_rte.c $$f" || [ $$? -eq 3 ] || exit; \
+		[ -e $@ ] && [ "$$f" = "$$(cat $@)" ] || printf '%s\n' "$$f" >$@
+
+$(BUILD)/bench/ring: $(BENCH_RING) bench/peer_rte.c $(RING) $(wildcard bench/*.h ring/*.h) $(BUILD)/bench/rte.flags
+	$(Q)echo '  CC      $@'
+	$(Q)$(CC) $(STD) $(WARN) $(CFLAGS) -o $@ $(BENCH_RING) $(RING) $$(cat $(BUILD)/bench/rte.flags) -lpthread
+
+bench-ring: install-packages
+	$(Q)bench/peers.sh fetch || [ $$? -eq 3 ]
+	$(Q)$(MAKE) --no-print-directory bench
+	$(Q)$(BUILD)/bench/ring --ringtest "$$(bench/peers.sh ringtest)" $(if $(QUICK),--quick) \
+		--json $(BUILD)/bench/ring.jsonl
 
 # ---- the two commands ------------------------------------------------------------
 
@@ -128,7 +153,7 @@ demo: install-packages
 
 check: INSTALL = $(if $(T),$(if $(filter sev %/%,$(T)),all),all)
 check: install-packages
-	$(Q)$(MAKE) --no-print-directory -j2 all tests modules-for-tests
+	$(Q)$(MAKE) --no-print-directory -j2 all tests bench modules-for-tests
 	$(Q)BUILD=$(BUILD) tests/run $(T)
 
 style: install-packages

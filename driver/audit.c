@@ -92,8 +92,10 @@ static void audit_device(struct core_device *core, void *ctx)
 
 		if (!cq)
 			continue;
-		seq_printf(seq, "%s %s size=%u kicks=%lu calls=%lu fault=\"%s\"\n",
+		seq_printf(seq, "%s %s size=%u ring=%s kicks=%lu calls=%lu fault=\"%s\"\n",
 			   pci_name(core->pub.pdev), cq->pub.name, cq->pub.size,
+			   core->pub.features & BIT_ULL(VIRTIO_F_RING_PACKED) ?
+			   "packed" : "split",
 			   READ_ONCE(cq->kicks), READ_ONCE(cq->calls),
 			   ring_fault_name(ring_drv_fault(&cq->pub.ring)));
 	}

@@ -41,6 +41,19 @@ static inline int drv_fault(struct ring_drv *r, enum ring_fault fault)
 	return -EIO;
 }
 
+/* Add the lengths of buffers up; false when one is empty. */
+static inline bool drv_sum(const struct ring_seg *seg, u32 num, u64 *sum)
+{
+	const struct ring_seg *end = seg + num;
+
+	for (; seg != end; seg++) {
+		if (unlikely(!seg->len))
+			return false;
+		*sum += seg->len;
+	}
+	return true;
+}
+
 /*
  * A chain that no device may be given is the caller's mistake; refusing it here
  * keeps the mistake from becoming a private length that means something else.
@@ -50,23 +63,15 @@ static inline bool drv_buf_ok(const struct ring_drv *r, const struct ring_buf *b
 {
 	const u32 num = (u32)buf->out + buf->in;
 	u64 out = 0, in = 0;
-	u32 i;
 
-	if (!num || num > r->size)
+	if (unlikely(!num || num > r->size))
 		return false;
-	if (buf->table && (!r->indirect || num > buf->table->num))
+	if (buf->table && unlikely(!r->indirect || num > buf->table->num))
 		return false;
-
-	for (i = 0; i < num; i++) {
-		if (!buf->seg[i].len)
-			return false;
-		if (i < buf->out)
-			out += buf->seg[i].len;
-		else
-			in += buf->seg[i].len;
-	}
+	if (!drv_sum(buf->seg, buf->out, &out) || !drv_sum(buf->seg + buf->out, buf->in, &in))
+		return false;
 	*writable = (u32)in;
-	return out + in <= U32_MAX;
+	return likely(out + in <= U32_MAX);
 }
 
 /* May this chain be staged? Then the number of descriptors that it takes. */

@@ -20,6 +20,9 @@
 
 #include "ring.h"
 
+/* Kept out of a function that seldom calls it, for the registers' sake. */
+#define ring_noinline	__attribute__((__noinline__))
+
 /* struct vring_desc or struct vring_packed_desc as it is stored and loaded. */
 struct ring_words {
 	__le64 addr;

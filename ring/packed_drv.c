@@ -21,22 +21,6 @@ void packed_drv_init(struct ring_drv *r, const struct ring_areas *a)
 	r->packed.device_event = a->device;
 }
 
-static void packed_write_table(const struct ring_buf *buf)
-{
-	const u32 num = (u32)buf->out + buf->in;
-	u32 i;
-
-	/* No NEXT, no id: the table is as long as it is (virtio 1.2, 2.8.7). */
-	for (i = 0; i < num; i++) {
-		struct ring_words __shared *desc = ring_words(buf->table->desc, i);
-
-		shared_store64(&desc->addr, buf->seg[i].bus);
-		shared_store64(&desc->rest,
-			       packed_rest(buf->seg[i].len, 0,
-					   i < buf->out ? 0 : VRING_DESC_F_WRITE));
-	}
-}
-
 /* Write the next descriptor. */
 static inline void packed_write(struct ring_drv *r, u64 bus, u32 len, u32 id, u16 flags)
 {
@@ -50,6 +34,25 @@ static inline void packed_write(struct ring_drv *r, u64 bus, u32 len, u32 id, u1
 	r->unasked++;
 }
 
+/* Write an indirect table, and the descriptor of the queue that names it. */
+static ring_noinline void packed_write_table(struct ring_drv *r, const struct ring_buf *buf, u32 id)
+{
+	const u32 num = (u32)buf->out + buf->in;
+	u32 i;
+
+	/* No NEXT, no id: the table is as long as it is (virtio 1.2, 2.8.7). */
+	for (i = 0; i < num; i++) {
+		struct ring_words __shared *desc = ring_words(buf->table->desc, i);
+
+		shared_store64(&desc->addr, buf->seg[i].bus);
+		shared_store64(&desc->rest,
+			       packed_rest(buf->seg[i].len, 0,
+					   i < buf->out ? 0 : VRING_DESC_F_WRITE));
+	}
+	packed_write(r, buf->table->bus, num * (u32)sizeof(struct vring_packed_desc), id,
+		     VRING_DESC_F_INDIRECT);
+}
+
 int packed_drv_add(struct ring_drv *r, const struct ring_buf *buf, void *cookie)
 {
 	const u32 id = r->free_head;
@@ -60,9 +63,7 @@ int packed_drv_add(struct ring_drv *r, const struct ring_buf *buf, void *cookie)
 		return need;
 
 	if (buf->table) {
-		packed_write_table(buf);
-		packed_write(r, buf->table->bus, ((u32)buf->out + buf->in) *
-			     (u32)sizeof(struct vring_packed_desc), id, VRING_DESC_F_INDIRECT);
+		packed_write_table(r, buf, id);
 	} else {
 		for (i = 0; i < (u32)need; i++)
 			packed_write(r, buf->seg[i].bus, buf->seg[i].len, id,

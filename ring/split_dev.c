@@ -57,41 +57,47 @@ static inline u16 split_fetch(void __shared *table, u32 i, struct dev_desc *d)
 }
 
 /*
- * Walk a table of @num entries from entry @i. A chain that goes on after as many
- * steps as its table has entries loops.
+ * Walk the chain from descriptor @i of the queue, and on in the indirect table that one
+ * of them may name. A chain that goes on after as many steps as its table has entries
+ * loops.
  */
-static int split_walk(struct ring_dev *r, void __shared *table, u32 num, u32 i,
-		      bool nested, struct ring_chain *c)
+static inline int split_walk(struct ring_dev *r, u32 i, struct ring_chain *c)
 {
+	void __shared *table = r->split.desc;
+	u32 num = r->size, steps = 0;
 	struct dev_desc d;
-	u32 steps = 0;
 	u16 next;
 	int ret;
 
 	for (;;) {
 		next = split_fetch(table, i, &d);
-		if (!nested)
-			c->count++;
 		if (unlikely(d.flags & VRING_DESC_F_INDIRECT)) {
-			if (nested)
+			if (table != r->split.desc)
 				return dev_fault(r, RING_INDIRECT_NEST);
 			table = dev_table(r, &d, &num);
 			if (!table)
 				return -EIO;
-			return split_walk(r, table, num, 0, true, c);
+			c->count = (u16)(steps + 1);
+			steps = 0;
+			i = 0;
+			continue;
 		}
 
 		ret = dev_take_desc(r, &d, c);
 		if (unlikely(ret))
 			return ret;
 		if (!(d.flags & VRING_DESC_F_NEXT))
-			return 0;
+			break;
 		if (unlikely(next >= num))
 			return dev_fault(r, RING_DESC_NEXT);
 		if (unlikely(++steps == num))
 			return dev_fault(r, RING_DESC_LOOP);
 		i = (u32)array_index_nospec(next, num);
 	}
+	/* What an indirect table holds takes no descriptors of the queue. */
+	if (!c->count)
+		c->count = (u16)(steps + 1);
+	return 0;
 }
 
 int split_dev_repop(struct ring_dev *r, u32 head, struct ring_chain *c)
@@ -103,7 +109,7 @@ int split_dev_repop(struct ring_dev *r, u32 head, struct ring_chain *c)
 		return id;
 	dev_chain_begin(c);
 	c->id = (u16)id;
-	ret = split_walk(r, r->split.desc, r->size, (u32)id, false, c);
+	ret = split_walk(r, (u32)id, c);
 	return unlikely(ret) ? ret : 1;
 }
 

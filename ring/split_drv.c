@@ -37,7 +37,8 @@ static inline void split_write(void __shared *table, u32 i, u64 bus, u32 len, u1
 	shared_store64(&desc->rest, split_rest(len, flags, next));
 }
 
-static void split_write_table(const struct ring_buf *buf)
+/* Write an indirect table, and the descriptor of the queue that names it. */
+static ring_noinline void split_write_table(struct ring_drv *r, const struct ring_buf *buf, u32 id)
 {
 	const u32 num = (u32)buf->out + buf->in;
 	u32 i;
@@ -45,6 +46,8 @@ static void split_write_table(const struct ring_buf *buf)
 	for (i = 0; i < num; i++)
 		split_write(buf->table->desc, i, buf->seg[i].bus, buf->seg[i].len,
 			    drv_seg_flags(buf, i), (u16)(i + 1));
+	split_write(r->split.desc, id, buf->table->bus, num * (u32)sizeof(struct vring_desc),
+		    VRING_DESC_F_INDIRECT, 0);
 }
 
 /* Offer the chain of @count descriptors at @id. */
@@ -64,10 +67,7 @@ int split_drv_add(struct ring_drv *r, const struct ring_buf *buf, void *cookie)
 		return need;
 
 	if (buf->table) {
-		split_write_table(buf);
-		split_write(r->split.desc, id, buf->table->bus,
-			    ((u32)buf->out + buf->in) * (u32)sizeof(struct vring_desc),
-			    VRING_DESC_F_INDIRECT, 0);
+		split_write_table(r, buf, id);
 		id = r->shadow[id].next;
 	} else {
 		for (i = 0; i < (u32)need; i++) {

@@ -210,6 +210,7 @@ set_up
 machine_boot
 TAP_ALSO=machine_complaints
 tap_test "the drivers find their disks" boots
+tap_test "the rings are ${RING:-split}" machine_rings
 tap_test "a disk has the size of its image" has_size main "$MAIN_BYTES"
 tap_test "a disk of an odd size has that size" has_size odd "$ODD_BYTES"
 tap_test "the audit lists what is shared, all of it from the machine's own provider" audited

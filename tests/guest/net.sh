@@ -144,6 +144,7 @@ set_up
 machine_boot
 TAP_ALSO=machine_complaints
 tap_test "the driver finds its interfaces" loads
+tap_test "the rings are ${RING:-split}" machine_rings
 tap_test "the guest pings the host" pings_host
 tap_test "the host pings the guest" host_pings
 tap_test "TCP both ways, large writes" tcp $((16 << 20)) 65536

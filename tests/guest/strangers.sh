@@ -54,6 +54,7 @@ machine_boot
 TAP_ALSO=machine_complaints
 tap_test "QEMU's own disk works through the window" disk_works
 tap_test "QEMU's own NIC works through the window" nic_works
+tap_test "the rings are ${RING:-split}" machine_rings
 tap_test "it has a vector for each of its queues" has_vectors
 tap_test "the modules unload" unloads
 tap_test "the guest powers off" machine_off

@@ -21,8 +21,8 @@ set -euo pipefail
 PACKAGES=(
 	# building: modules, daemon
 	build-essential kmod libjansson-dev liburing-dev pkg-config
-	# checking: unit tests, sanitizers, static checks
-	clang libclang-rt-14-dev libcmocka-dev shellcheck sparse
+	# checking: unit tests, sanitizers, static checks, model, instruction counts
+	clang libclang-rt-14-dev libcmocka-dev shellcheck sparse spin valgrind
 	# machines: the virtual machine, its firmware, its network, its initramfs
 	busybox-static cpio e2fsprogs iproute2 iputils-ping netcat-openbsd ovmf
 	passt procps python3 qemu-system-x86 seabios util-linux

@@ -130,9 +130,14 @@ repeat() {
 
 # dirty_memory - write to nearly all memory that is free, and free it again
 dirty_memory() {
-	mount -o remount,size=95% /tmp
-	yes 'not clear' | head -c "$(awk '/^MemAvailable/ { print int($2 / 1024) - 96 }' /proc/meminfo)M" >/tmp/dirt
-	rm /tmp/dirt
+	mount -o remount,size=95% /tmp || return
+	yes 'not clear' | head -c 4m >/tmp/dirt.part
+	pieces=$(awk '/^MemAvailable/ { print int($2 / 4096) - 24 }' /proc/meminfo)
+	while [ "$pieces" -gt 0 ]; do
+		cat /tmp/dirt.part || return
+		pieces=$((pieces - 1))
+	done >/tmp/dirt
+	rm /tmp/dirt /tmp/dirt.part
 }
 
 # canary_start MIB - hold the secret /token; returns when it is in memory

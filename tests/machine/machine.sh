@@ -15,6 +15,7 @@
 #   generous: it is there to end a hang, not to measure. A machine that missed a
 #   deadline or ended is dead (WORK/dead says why): each later guest fails at once.
 #
+#   RING in the environment, "packed", has devices offer packed rings.
 #   M_BOOT and M_APPEND, to be changed between machine_new and machine_boot, say what the
 #   firmware does with disks, and more words of the kernel's command line. The environment
 #   says CPUS, how many the guest has, and KERNEL_SERIES.
@@ -38,6 +39,8 @@ machine_new() {
 	M_WINDOW_MIB=${2:-16}
 	M_KIND=$1 M_ARGS=() M_PORTS=0 M_PID='' M_CPUS=${CPUS:-2}
 	M_BOOT=(-boot strict=on) M_APPEND=''
+	M_VIRTIO=disable-legacy=on,iommu_platform=on
+	[ "${RING:-split}" = split ] || M_VIRTIO+=,packed=on
 	declare -F "machine_kind_$1" >/dev/null || die "no machine is of kind $1"
 	work_dir machine
 	echo 0 >"$WORK/log-mark"
@@ -76,7 +79,7 @@ machine_disk() {
 	machine_port
 	M_ARGS+=(
 		-chardev "socket,id=$id-chardev,path=$SOCKET"
-		-device "vhost-user-blk-pci,id=$id,chardev=$id-chardev,bus=$PORT,disable-legacy=on,iommu_platform=on,num-queues=1${5:+,$5}"
+		-device "vhost-user-blk-pci,id=$id,chardev=$id-chardev,bus=$PORT,$M_VIRTIO,num-queues=1${5:+,$5}"
 	)
 }
 
@@ -89,7 +92,7 @@ machine_nic() {
 	M_ARGS+=(
 		-chardev "socket,id=$id-chardev,path=$SOCKET"
 		-netdev "vhost-user,id=$id-netdev,chardev=$id-chardev"
-		-device "virtio-net-pci,id=$id,netdev=$id-netdev,mac=$2,bus=$PORT,disable-legacy=on,iommu_platform=on,romfile=${M_NIC_OPTIONS:+,$M_NIC_OPTIONS}${5:+,$5}"
+		-device "virtio-net-pci,id=$id,netdev=$id-netdev,mac=$2,bus=$PORT,$M_VIRTIO,romfile=${M_NIC_OPTIONS:+,$M_NIC_OPTIONS}${5:+,$5}"
 	)
 }
 
@@ -110,7 +113,7 @@ machine_qemu_disk() {
 	machine_port
 	M_ARGS+=(
 		-drive "if=none,id=$1-drive,file=$2,format=raw"
-		-device "virtio-blk-pci,id=$1,drive=$1-drive,serial=$1,bus=$PORT,disable-legacy=on,iommu_platform=on"
+		-device "virtio-blk-pci,id=$1,drive=$1-drive,serial=$1,bus=$PORT,$M_VIRTIO"
 	)
 }
 
@@ -118,8 +121,15 @@ machine_qemu_nic() {
 	machine_port
 	M_ARGS+=(
 		-netdev "tap,id=$1-netdev,ifname=$3,script=no,downscript=no"
-		-device "virtio-net-pci,id=$1,netdev=$1-netdev,mac=$2,bus=$PORT,disable-legacy=on,iommu_platform=on,romfile="
+		-device "virtio-net-pci,id=$1,netdev=$1-netdev,mac=$2,bus=$PORT,$M_VIRTIO,romfile="
 	)
+}
+
+# machine_rings - all queues that the guest has open are of the layout RING, "split" or "packed"
+machine_rings() {
+	guest "cat /sys/kernel/debug/airlock/queues
+		grep -q ' ring=${RING:-split} ' /sys/kernel/debug/airlock/queues
+		! grep ' ring=' /sys/kernel/debug/airlock/queues | grep -v ' ring=${RING:-split} '"
 }
 
 # machine_line NAME - a character device that is written to through a pipe, and whose
