@@ -319,6 +319,24 @@ static int packed_recover_chain(struct ring_dev *r, struct log_packed __shared *
 	return num;
 }
 
+/*
+ * Of completions that are shown together all but the first are written before. Those that
+ * never were shown would be seen with the next that is: give the descriptors back the
+ * bits that they had.
+ */
+static void packed_forget_staged(struct ring_dev *r)
+{
+	u32 pos = r->packed.used, n;
+
+	for (n = 0; n < r->taken; n++) {
+		__le64 __shared *word = packed_word(&r->packed, pos, r->size);
+
+		if (packed_is_used((u16)(shared_load64(word) >> 48), pos, r->size))
+			shared_store64(word, packed_rest(0, 0, packed_avail_flags(pos, r->size)));
+		pos = packed_forward(pos, 1, r->size);
+	}
+}
+
 static int packed_recover(struct ring_dev *r, struct log_packed __shared *mem)
 {
 	struct ring_log *log = r->log;
@@ -354,6 +372,7 @@ static int packed_recover(struct ring_dev *r, struct log_packed __shared *mem)
 	packed_write_heads(r, (u16)head, (u16)head);
 	shared_store64(&mem->place, PLACE(log->place, r->size) | PLACE_OLD(log->place, r->size));
 	r->packed.avail = packed_forward(r->packed.used, r->taken, r->size);
+	packed_forget_staged(r);
 	r->pops = log->resubmits;
 	return log->resubmits;
 }
