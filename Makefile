@@ -107,6 +107,9 @@ tests: $(UNIT:%=$(BUILD)/unit/%) $(UNIT:%=$(BUILD)/unit-asan/%) \
 tools:
 	$(Q)$(MAKE) -s -C tests/guest BUILD=$(BUILD)
 
+# Else make takes the objects for its own, and removes them.
+.SECONDARY:
+
 # $(1) directory below BUILD, $(2) compiler, $(3) flags
 define unit
 $(BUILD)/$(1)/%: tests/unit/%.c $(RING:%.c=$(BUILD)/$(1)/obj/%.o) $(wildcard tests/unit/*.h)

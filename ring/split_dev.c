@@ -65,6 +65,7 @@ static inline int split_walk(struct ring_dev *r, u32 i, struct ring_chain *c)
 {
 	void __shared *table = r->split.desc;
 	u32 num = r->size, steps = 0;
+	bool nested = false;
 	struct dev_desc d;
 	u16 next;
 	int ret;
@@ -72,8 +73,10 @@ static inline int split_walk(struct ring_dev *r, u32 i, struct ring_chain *c)
 	for (;;) {
 		next = split_fetch(table, i, &d);
 		if (unlikely(d.flags & VRING_DESC_F_INDIRECT)) {
-			if (table != r->split.desc)
+			/* Not by the table's address: a driver may name the ring itself. */
+			if (nested)
 				return dev_fault(r, RING_INDIRECT_NEST);
+			nested = true;
 			table = dev_table(r, &d, &num);
 			if (!table)
 				return -EIO;

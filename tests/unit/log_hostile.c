@@ -193,7 +193,8 @@ static void split_logs_that_cannot_be(void **state)
 		{ VERSION, 2, 2 }, { VERSION, 2, 0x100 }, { VERSION, 2, 0xffff },
 		{ DESC_NUM, 2, 0 }, { DESC_NUM, 2, 3 }, { DESC_NUM, 2, 5 }, { DESC_NUM, 2, 0xffff },
 		/* More in the last batch than fit, and less than nothing. */
-		{ SPLIT_USED_IDX, 2, 0xfffd }, { SPLIT_USED_IDX, 2, 3 }, { SPLIT_USED_IDX, 2, 0x8002 },
+		{ SPLIT_USED_IDX, 2, 0xfffd }, { SPLIT_USED_IDX, 2, 3 },
+		{ SPLIT_USED_IDX, 2, 0x8002 },
 		{ LAST_BATCH_HEAD, 2, 4 }, { LAST_BATCH_HEAD, 2, 0xffff },
 		{ 16 + SPLIT_NEXT, 2, 4 }, { 16 + SPLIT_NEXT, 2, 0x8000 },
 		{ 16 + 1 * 16 + INFLIGHT, 1, 2 }, { 16 + 3 * 16 + INFLIGHT, 1, 255 },
@@ -250,7 +251,8 @@ static void packed_logs_that_cannot_be(void **state)
 		{ 32 + NEXT, 2, 5 }, { 32 + NEXT, 2, 0xffff },
 		{ 32 + NUM, 2, 0 }, { 32 + NUM, 2, 1 }, { 32 + NUM, 2, 3 }, { 32 + NUM, 2, 5 },
 		{ 32 + NUM, 2, 6 }, { 32 + NUM, 2, 0xffff },
-		{ 32 + LAST, 2, 0 }, { 32 + LAST, 2, 3 }, { 32 + LAST, 2, 5 }, { 32 + LAST, 2, 0xffff },
+		{ 32 + LAST, 2, 0 }, { 32 + LAST, 2, 3 }, { 32 + LAST, 2, 5 },
+		{ 32 + LAST, 2, 0xffff },
 		/* A chain that begins inside another. */
 		{ 32 + 1 * 32 + INFLIGHT, 1, 1 }, { 32 + 4 * 32 + INFLIGHT, 1, 1 },
 	};
@@ -425,6 +427,7 @@ static void split_chains_that_were_never_offered(void **state)
 
 static void packed_copies_that_lie(void **state)
 {
+	enum { TABLE = VRING_DESC_F_INDIRECT };
 	static const struct {
 		enum ring_fault fault;
 		u64 addr;
@@ -437,13 +440,13 @@ static void packed_copies_that_lie(void **state)
 		/* The device may write to data, not to a table. */
 		{ RING_DESC_ADDR, RIG_BUS_TABLE, 16, VRING_DESC_F_WRITE },
 		{ RING_DESC_BYTES, RIG_BUS_DATA, UINT32_MAX, 0 },
-		{ RING_INDIRECT_NEST, RIG_BUS_TABLE, 16, VRING_DESC_F_INDIRECT },
-		{ RING_INDIRECT_NEST, RIG_BUS_TABLE, 16, VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT },
-		{ RING_INDIRECT_SIZE, RIG_BUS_TABLE, 0, VRING_DESC_F_INDIRECT },
-		{ RING_INDIRECT_SIZE, RIG_BUS_TABLE, 17, VRING_DESC_F_INDIRECT },
-		{ RING_INDIRECT_SIZE, RIG_BUS_TABLE, 16 * (RING_SIZE_MAX + 1), VRING_DESC_F_INDIRECT },
-		{ RING_DESC_ADDR, RIG_BUS_TABLE + 16 * RIG_TABLE, 16, VRING_DESC_F_INDIRECT },
-		{ RING_DESC_SEGS, RIG_BUS_TABLE + 16, 16 * (RIG_SEGS + 1), VRING_DESC_F_INDIRECT },
+		{ RING_INDIRECT_NEST, RIG_BUS_TABLE, 16, TABLE },
+		{ RING_INDIRECT_NEST, RIG_BUS_TABLE, 16, TABLE | VRING_DESC_F_NEXT },
+		{ RING_INDIRECT_SIZE, RIG_BUS_TABLE, 0, TABLE },
+		{ RING_INDIRECT_SIZE, RIG_BUS_TABLE, 17, TABLE },
+		{ RING_INDIRECT_SIZE, RIG_BUS_TABLE, 16 * (RING_SIZE_MAX + 1), TABLE },
+		{ RING_DESC_ADDR, RIG_BUS_TABLE + 16 * RIG_TABLE, 16, TABLE },
+		{ RING_DESC_SEGS, RIG_BUS_TABLE + 16, 16 * (RIG_SEGS + 1), TABLE },
 	};
 	struct rig *rig;
 	size_t i, n;

@@ -87,6 +87,7 @@ struct rig_map {
  * @maps: calls of the translation so far
  * @on_map: called by the translation before it answers, or NULL
  * @on_map_arg: for the test's use
+ * @id: for the test's use: ids that ring_drv_add() gave
  */
 struct rig {
 	u32 size;
@@ -101,6 +102,7 @@ struct rig {
 	unsigned int maps;
 	void (*on_map)(struct rig *rig, u64 addr, u32 len, bool write);
 	u64 on_map_arg;
+	u16 id[64];
 };
 
 static inline void rig_map_open(struct rig_map *m, size_t bytes, size_t align, u64 bus)
@@ -150,6 +152,10 @@ static inline void __shared *rig_translate(void *ctx, u64 addr, u32 len, bool wr
 		rig->on_map(rig, addr, len, write);
 	if (!len)
 		return NULL;
+	/* The ring lies in the driver's memory like anything else. */
+	p = rig_map_find(&rig->desc, addr, len);
+	if (p)
+		return p;
 	p = rig_map_find(&rig->table, addr, len);
 	if (p)
 		return write ? NULL : p;
@@ -232,12 +238,82 @@ static inline int rig_teardown(void **state)
 #define RIG_WAYS	4u
 #define RIG_ALL_WAYS	16u
 
+#define RIG_EVENT	BIT_ULL(VIRTIO_RING_F_EVENT_IDX)
+#define RIG_INDIRECT	BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC)
+#define RIG_PACKED	BIT_ULL(VIRTIO_F_RING_PACKED)
+#define RIG_ORDERED	BIT_ULL(VIRTIO_F_IN_ORDER)
+
 static inline u64 rig_way(unsigned int way)
 {
 	return (way & 1 ? BIT_ULL(VIRTIO_RING_F_EVENT_IDX) : 0) |
 	       (way & 2 ? BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) : 0) |
 	       (way & 4 ? BIT_ULL(VIRTIO_F_RING_PACKED) : 0) |
 	       (way & 8 ? BIT_ULL(VIRTIO_F_IN_ORDER) : 0);
+}
+
+static inline bool rig_packed(const struct rig *rig)
+{
+	return rig->features & RIG_PACKED;
+}
+
+static inline bool rig_ordered(const struct rig *rig)
+{
+	return rig->features & RIG_ORDERED;
+}
+
+/*
+ * One test for each layout, with or without order, or both: @func takes, after the state,
+ * the features that make the difference.
+ */
+#define RIG_LAYOUT(func, layout, features)					\
+	static void func##_##layout(void **state) { func(state, features); }
+
+#define RIG_SPLIT_ONLY(func)							\
+	RIG_LAYOUT(func, split, 0)						\
+	RIG_LAYOUT(func, split_in_order, RIG_ORDERED)
+#define RIG_PACKED_ONLY(func)							\
+	RIG_LAYOUT(func, packed, RIG_PACKED)					\
+	RIG_LAYOUT(func, packed_in_order, RIG_PACKED | RIG_ORDERED)
+#define RIG_EITHER(func)							\
+	RIG_LAYOUT(func, split, 0)						\
+	RIG_LAYOUT(func, packed, RIG_PACKED)
+#define RIG_IN_ORDER(func)							\
+	RIG_LAYOUT(func, split_in_order, RIG_ORDERED)				\
+	RIG_LAYOUT(func, packed_in_order, RIG_PACKED | RIG_ORDERED)
+#define RIG_ANY(func)								\
+	RIG_SPLIT_ONLY(func) RIG_PACKED_ONLY(func)
+
+/* The same tests in a group's table. */
+#define RIG_TEST_SPLIT_ONLY(words, func)					\
+	RIG_TEST(words ", split", func##_split),				\
+	RIG_TEST(words ", split in order", func##_split_in_order)
+#define RIG_TEST_PACKED_ONLY(words, func)					\
+	RIG_TEST(words ", packed", func##_packed),				\
+	RIG_TEST(words ", packed in order", func##_packed_in_order)
+#define RIG_TEST_EITHER(words, func)						\
+	RIG_TEST(words ", split", func##_split),				\
+	RIG_TEST(words ", packed", func##_packed)
+#define RIG_TEST_IN_ORDER(words, func)						\
+	RIG_TEST(words ", split in order", func##_split_in_order),		\
+	RIG_TEST(words ", packed in order", func##_packed_in_order)
+#define RIG_TEST_ANY(words, func)						\
+	RIG_TEST_SPLIT_ONLY(words, func), RIG_TEST_PACKED_ONLY(words, func)
+
+/*
+ * The size to try after @size, from 1 on, up to the largest; then 0. Of a packed queue
+ * also such that are no powers of two.
+ */
+static inline u32 rig_next_size(u32 size, u64 features)
+{
+	if (size == RING_SIZE_MAX)
+		return 0;
+	if (!(features & RIG_PACKED))
+		return 2 * size;
+	if (size < 40)
+		return size + 1;
+	if (size < 10000)
+		return 3 * size + 1;
+	return size < RING_SIZE_MAX - 1 ? RING_SIZE_MAX - 1 : RING_SIZE_MAX;
 }
 
 static inline void rig_start_drv(struct rig *rig)
@@ -257,6 +333,21 @@ static inline void rig_start_dev(struct rig *rig, u32 base)
 
 	assert_int_equal(ring_dev_init(&rig->dev, &rig->a, rig->size, rig->features,
 				       base, &limits, rig->dev_priv), 0);
+}
+
+/* Both halves of a queue that was never used. */
+static inline void rig_start(struct rig *rig)
+{
+	rig_start_drv(rig);
+	rig_start_dev(rig, ring_base_new(rig->features));
+}
+
+static inline struct rig *rig_started(void **state, u32 size, u64 features)
+{
+	struct rig *rig = rig_new(state, size, features);
+
+	rig_start(rig);
+	return rig;
 }
 
 /* From here on an access to anything shared faults. */
@@ -350,6 +441,96 @@ static inline void rig_put_used(struct rig *rig, u16 at, u32 id, u32 len)
 	shared_store_release16(&rig_used(rig)->idx, (u16)(at + 1));
 }
 
+/* ---- a packed ring, by hand ---------------------------------------------- */
+
+/*
+ * A place in it runs freely here, from 0 on; the wrap counter is 1 in the first round and
+ * in every other one after it (virtio 1.2, 2.8.1).
+ */
+static inline bool rig_wrap(const struct rig *rig, u32 at)
+{
+	return at / rig->size % 2 == 0;
+}
+
+/* A place as it is told to the other side. */
+static inline u16 rig_off_wrap(const struct rig *rig, u32 at)
+{
+	return (u16)(at % rig->size | (u32)rig_wrap(rig, at) << 15);
+}
+
+/* AVAIL and USED as they are at a place that is available, and at one that is used. */
+static inline u16 rig_marks(const struct rig *rig, u32 at, bool used)
+{
+	const bool wrap = rig_wrap(rig, at);
+
+	return (u16)(wrap << VRING_PACKED_DESC_F_AVAIL |
+		     (wrap == used) << VRING_PACKED_DESC_F_USED);
+}
+
+/* Length, id and flags of a descriptor as the word that they are (2.8.13). */
+static inline u64 rig_rest(u32 len, u16 id, u16 flags)
+{
+	return len | (u64)id << 32 | (u64)flags << 48;
+}
+
+static inline u64 __shared *rig_addr_word(struct rig *rig, u32 at)
+{
+	return shared_at(rig->a.desc, 16 * (size_t)(at % rig->size));
+}
+
+static inline u64 __shared *rig_rest_word(struct rig *rig, u32 at)
+{
+	return shared_at(rig->a.desc, 16 * (size_t)(at % rig->size) + 8);
+}
+
+static inline u16 rig_flags(struct rig *rig, u32 at)
+{
+	return (u16)(shared_load64(rig_rest_word(rig, at)) >> 48);
+}
+
+static inline u16 rig_id(struct rig *rig, u32 at)
+{
+	return (u16)(shared_load64(rig_rest_word(rig, at)) >> 32);
+}
+
+static inline u32 rig_len(struct rig *rig, u32 at)
+{
+	return (u32)shared_load64(rig_rest_word(rig, at));
+}
+
+/* Write a descriptor as a driver would, or one that lies, and make it available. */
+static inline void rig_put_packed(struct rig *rig, u32 at, u64 addr, u32 len, u16 id,
+				  u16 flags)
+{
+	shared_store64(rig_addr_word(rig, at), addr);
+	shared_store_release64(rig_rest_word(rig, at),
+			       rig_rest(len, id, flags | rig_marks(rig, at, false)));
+}
+
+/*
+ * Complete a chain as a device would, in either layout: @at counts what was completed
+ * before, chains in a split ring, their descriptors in a packed one.
+ */
+static inline void rig_complete(struct rig *rig, u32 at, u32 id, u32 len)
+{
+	if (!rig_packed(rig))
+		rig_put_used(rig, (u16)at, id, len);
+	else
+		shared_store_release64(rig_rest_word(rig, at),
+				       rig_rest(len, (u16)id, rig_marks(rig, at, true)));
+}
+
+/* An event structure: place and flags are one word (2.8.14). */
+static inline u32 rig_event(const struct rig_map *m)
+{
+	return shared_load32((u32 __shared *)m->at);
+}
+
+static inline void rig_put_event(struct rig_map *m, u16 off_wrap, u16 flags)
+{
+	shared_store32((u32 __shared *)m->at, off_wrap | (u32)flags << 16);
+}
+
 /* ---- models ------------------------------------------------------------ */
 
 /*
@@ -360,6 +541,21 @@ static inline bool rig_event_due(u16 event, u16 new, u16 old)
 {
 	for (; old != new; old++) {
 		if (old == event)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Is the place @off_wrap one of those in [@old, @new) of a packed ring? Counts as well.
+ * A whole round and more hits any place: there the other side may be notified at will.
+ */
+static inline bool rig_place_due(const struct rig *rig, u16 off_wrap, u32 new, u32 old)
+{
+	if (new - old >= rig->size)
+		return true;
+	for (; old != new; old++) {
+		if (rig_off_wrap(rig, old) == off_wrap)
 			return true;
 	}
 	return false;
