@@ -7,7 +7,8 @@
 #	instructions.sh record [BUILD]		writes them to bench/ring.instructions
 #	instructions.sh check [BUILD]		compares them with that file; prints TAP
 #
-# BUILD is where bench/ring was built; the environment's BUILD if not given.
+# BUILD is where bench/ring was built; the environment's BUILD if not given. INSTRUCTIONS in the
+# environment says what to do when no argument does.
 #
 # Theory
 #   A count does not depend on what else the machine does, so that a change which makes
@@ -117,7 +118,7 @@ check() {
 	tap_done
 }
 
-what=print
+what=${INSTRUCTIONS:-print}
 case ${1:-} in
 record | check)
 	what=$1
