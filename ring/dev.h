@@ -164,7 +164,7 @@ int ring_dev_init(struct ring_dev *r, const struct ring_areas *a, u32 size,
 
 /**
  * ring_dev_base() - where another half could go on
- * @r: the half; with nothing popped and unpushed
+ * @r: the half; with nothing popped and unpushed, and all that was pushed shown
  *
  * Return: the vhost-user ring base: for a split queue the next avail index, for a
  * packed one the next avail index and wrap counter (bits 0 to 15) and the next used

@@ -131,8 +131,10 @@ bool ring_drv_publish(struct ring_drv *r)
 
 u32 ring_drv_kick_data(const struct ring_drv *r, u16 index)
 {
-	const u16 next = r->is_packed ? packed_off_wrap(r->packed.avail, r->size) :
-					(u16)r->shown;
+	u16 next = (u16)r->shown;
+
+	if (r->is_packed)
+		next = packed_off_wrap(packed_shown(&r->packed, r->packed.avail, r->size), r->size);
 
 	/* Of a packed queue the wrap counter is the highest bit (virtio 1.2, 2.9.1). */
 	return index | (u32)next << 16;

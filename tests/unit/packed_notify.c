@@ -286,6 +286,9 @@ static void kick_data_is_the_next_place(void **state, u64 layout)
 			assert_true(ring_drv_kick_data(&rig->drv, 5) ==
 				    (5 | (u32)rig_off_wrap(rig, at) << 16));
 			stage(rig, n);
+			/* What is staged only does not count. */
+			assert_true(ring_drv_kick_data(&rig->drv, 5) ==
+				    (5 | (u32)rig_off_wrap(rig, at) << 16));
 			ring_drv_publish(&rig->drv);
 			assert_true(ring_drv_kick_data(&rig->drv, 0xffff) ==
 				    (0xffff | (u32)rig_off_wrap(rig, at + n) << 16));
