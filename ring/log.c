@@ -370,6 +370,7 @@ static int packed_recover(struct ring_dev *r, struct log_packed __shared *mem)
 	log->chain_head = (u16)head;
 	log->place = r->packed.used;
 	packed_write_heads(r, (u16)head, (u16)head);
+	barrier();
 	shared_store64(&mem->place, PLACE(log->place, r->size) | PLACE_OLD(log->place, r->size));
 	r->packed.avail = packed_forward(r->packed.used, r->taken, r->size);
 	packed_forget_staged(r);

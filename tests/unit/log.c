@@ -1298,7 +1298,7 @@ static void killed(struct run *r, const struct call *c)
 		if (rig_below(&r->random, 2))
 			do_publish(r);
 	}
-	take_over(r, doubt, CAN_STEP && r->kills && !rig_below(&r->random, 24));
+	take_over(r, doubt, CAN_STEP && r->kills && !rig_below(&r->random, 8));
 }
 
 /* Kill the half at each store of a call; then let it return, or not. */
