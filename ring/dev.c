@@ -123,11 +123,19 @@ static inline u32 dev_advance(struct ring_dev *r, u32 count)
 	return at;
 }
 
-static void dev_close_batch(struct ring_dev *r)
+static inline void dev_close_batch(struct ring_dev *r)
 {
 	if (r->batch)
 		dev_write(r, r->batch_at, r->batch_id, r->batch_len);
 	r->batch = false;
+}
+
+/* The completion of a chain is written, or is in the batch. */
+static inline void dev_staged(struct ring_dev *r, struct ring_served *s, u16 id)
+{
+	s->state = SERVED_FREE;
+	if (unlikely(r->log))
+		ring_log_staged(r, id);
 }
 
 /* In order: add a chain to the batch, or begin one. */
@@ -145,9 +153,7 @@ static void dev_stage_ordered(struct ring_dev *r, u16 id)
 	r->batch_id = id;
 	r->batch_len = s->len;
 	r->batch_full = s->len == s->in_len;
-	s->state = SERVED_FREE;
-	if (unlikely(r->log))
-		ring_log_staged(r, id);
+	dev_staged(r, s, id);
 }
 
 void ring_dev_push(struct ring_dev *r, const struct ring_chain *c, u32 len)
@@ -160,9 +166,7 @@ void ring_dev_push(struct ring_dev *r, const struct ring_chain *c, u32 len)
 	r->in_flight--;
 	if (!r->in_order) {
 		dev_write(r, dev_advance(r, s->count), c->id, len);
-		s->state = SERVED_FREE;
-		if (unlikely(r->log))
-			ring_log_staged(r, c->id);
+		dev_staged(r, s, c->id);
 		return;
 	}
 

@@ -40,7 +40,6 @@ void split_dev_init(struct ring_dev *r, const struct ring_areas *a, u32 base);
 int split_dev_pop(struct ring_dev *r, struct ring_chain *c);
 /* Pop again a chain of which only the head is known. */
 int split_dev_repop(struct ring_dev *r, u32 head, struct ring_chain *c);
-void split_dev_stage(struct ring_dev *r, u32 at, u32 id, u32 len);
 void split_dev_show(struct ring_dev *r);
 bool split_dev_must_call(struct ring_dev *r);
 bool split_dev_pending(const struct ring_dev *r);
@@ -50,7 +49,6 @@ bool packed_base_ok(u32 base, u32 size);
 void packed_dev_init(struct ring_dev *r, const struct ring_areas *a, u32 base);
 int packed_dev_pop(struct ring_dev *r, struct ring_chain *c);
 int packed_dev_take(struct ring_dev *r, const struct dev_desc *d, struct ring_chain *c);
-void packed_dev_stage(struct ring_dev *r, u32 at, u32 id, u32 len);
 void packed_dev_show(struct ring_dev *r);
 bool packed_dev_must_call(struct ring_dev *r);
 bool packed_dev_pending(const struct ring_dev *r);
@@ -155,6 +153,23 @@ static inline void dev_enter(struct ring_dev *r, const struct ring_chain *c)
 		r->order_next = (u16)packed_index(r->order_next + 1u, r->size);
 	}
 	r->in_flight++;
+}
+
+/* Write a completion to where it goes; it is not shown yet. */
+static inline void split_dev_stage(struct ring_dev *r, u32 at, u32 id, u32 len)
+{
+	struct vring_used_elem __shared *elem = &r->split.used->ring[at & (r->size - 1u)];
+
+	shared_store32(&elem->id, id);
+	shared_store32(&elem->len, len);
+}
+
+static inline void packed_dev_stage(struct ring_dev *r, u32 at, u32 id, u32 len)
+{
+	/* WRITE where the length means something (virtio 1.2, 2.8.4). */
+	packed_put(&r->packed, packed_index(at, r->size),
+		   packed_rest(len, (u16)id, packed_used_flags(at, r->size) |
+			       (len ? VRING_DESC_F_WRITE : 0)));
 }
 
 #endif /* RING_DEV_CHAIN_H */

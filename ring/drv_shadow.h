@@ -41,51 +41,48 @@ static inline int drv_fault(struct ring_drv *r, enum ring_fault fault)
 	return -EIO;
 }
 
-/* Add the lengths of buffers up; false when one is empty. */
-static inline bool drv_sum(const struct ring_seg *seg, u32 num, u64 *sum)
-{
-	const struct ring_seg *end = seg + num;
-
-	for (; seg != end; seg++) {
-		if (unlikely(!seg->len))
-			return false;
-		*sum += seg->len;
-	}
-	return true;
-}
-
 /*
  * A chain that no device may be given is the caller's mistake; refusing it here
  * keeps the mistake from becoming a private length that means something else.
  */
-static inline bool drv_buf_ok(const struct ring_drv *r, const struct ring_buf *buf,
-			      u32 *writable)
+static ring_inline bool drv_buf_ok(const struct ring_drv *r, const struct ring_buf *buf,
+				   u32 num, const struct ring_table *table, u32 *writable)
 {
-	const u32 num = (u32)buf->out + buf->in;
-	u64 out = 0, in = 0;
+	u64 sum = 0, in = 0;
+	u32 i;
 
 	if (unlikely(!num || num > r->size))
 		return false;
-	if (buf->table && unlikely(!r->indirect || num > buf->table->num))
+	if (table && unlikely(!r->indirect || num > table->num))
 		return false;
-	if (!drv_sum(buf->seg, buf->out, &out) || !drv_sum(buf->seg + buf->out, buf->in, &in))
-		return false;
+	for (i = 0; i < num; i++) {
+		if (unlikely(!buf->seg[i].len))
+			return false;
+		sum += buf->seg[i].len;
+		in += i < buf->out ? 0 : buf->seg[i].len;
+	}
 	*writable = (u32)in;
-	return likely(out + in <= U32_MAX);
+	return likely(sum <= U32_MAX);
 }
 
-/* May this chain be staged? Then the number of descriptors that it takes. */
-static inline int drv_admit(const struct ring_drv *r, const struct ring_buf *buf,
-			    const void *cookie, u32 *writable)
+/* May this chain of @num buffers be staged? Then the number of descriptors that it takes. */
+static ring_inline int drv_admit(const struct ring_drv *r, const struct ring_buf *buf,
+				 u32 num, const struct ring_table *table,
+				 const void *cookie, u32 *writable)
 {
-	u32 need;
+	const u32 need = table ? 1 : num;
 
 	if (unlikely(r->fault != RING_OK))
 		return -EIO;
-	if (unlikely(!cookie || r->bound || !drv_buf_ok(r, buf, writable)))
+	if (unlikely(!cookie || r->bound || !drv_buf_ok(r, buf, num, table, writable)))
 		return -EINVAL;
-	need = buf->table ? 1 : (u32)buf->out + buf->in;
 	return r->num_free < need ? -ENOSPC : (int)need;
+}
+
+/* One buffer that needs no table, as most chains are: worth a path without loops. */
+static inline bool drv_is_single(const struct ring_buf *buf)
+{
+	return likely((u32)buf->out + buf->in == 1 && !buf->table);
 }
 
 /* Enter a chain of @count descriptors as staged. */
@@ -96,11 +93,11 @@ static inline void drv_enter(struct ring_drv *r, u32 id, u32 count)
 }
 
 /* NEXT where the chain goes on, WRITE where the device writes. */
-static inline u16 drv_seg_flags(const struct ring_buf *buf, u32 i)
+static inline u16 drv_seg_flags(const struct ring_buf *buf, u32 num, u32 i)
 {
 	u16 flags = i < buf->out ? 0 : VRING_DESC_F_WRITE;
 
-	if (i + 1 < (u32)buf->out + buf->in)
+	if (i + 1 < num)
 		flags |= VRING_DESC_F_NEXT;
 	return flags;
 }

@@ -22,6 +22,8 @@
 
 /* Kept out of a function that seldom calls it, for the registers' sake. */
 #define ring_noinline	__attribute__((__noinline__))
+/* Compiled for each of its callers, with what they know: that there is one buffer. */
+#define ring_inline	inline __attribute__((__always_inline__))
 
 /* struct vring_desc or struct vring_packed_desc as it is stored and loaded. */
 struct ring_words {
@@ -42,6 +44,53 @@ static inline u64 split_rest(u32 len, u16 flags, u16 next)
 static inline u64 packed_rest(u32 len, u16 id, u16 flags)
 {
 	return len | (u64)id << 32 | (u64)flags << 48;
+}
+
+/* ---- split rings, either half --------------------------------------------- */
+
+/* Of either ring's flags: VRING_USED_F_NO_NOTIFY, VRING_AVAIL_F_NO_INTERRUPT. */
+#define SPLIT_NO_EVENT	1u
+
+static inline void split_place(struct ring_split *s, const struct ring_areas *a, u32 size)
+{
+	s->desc = a->desc;
+	s->avail = a->driver;
+	s->used = a->device;
+	s->used_event = &s->avail->ring[size];
+	s->avail_event = shared_at(a->device, ring_device_bytes(size, 0) - 2);
+}
+
+/* Entries whose side was not asked yet whether it must be told; beyond that it is sure. */
+static inline u32 split_unasked(u32 unasked, u64 shown)
+{
+	return min_t(u32, unasked + (u32)shown, U16_MAX + 1u);
+}
+
+/*
+ * Does what the other side wrote ask for a notification, now that the @n entries before
+ * @idx were shown?
+ */
+static inline bool split_event_due(const __virtio16 __shared *flags,
+				   const __virtio16 __shared *event, u16 idx, u32 n,
+				   bool event_idx)
+{
+	if (!event_idx)
+		return !(shared_load16(flags) & SPLIT_NO_EVENT);
+	/* The index went all the way round: the event cannot but be among them. */
+	if (unlikely(n > U16_MAX))
+		return true;
+	return ring_event_passed(shared_load16(event), idx, (u16)(idx - n));
+}
+
+/* Ask for a notification once @idx is passed, or for none. */
+static inline void split_event_store(__virtio16 __shared *flags, __virtio16 __shared *event,
+				     u16 idx, bool armed, bool event_idx)
+{
+	if (event_idx)
+		/* Disarmed: the event furthest away, which comes after 2^16 entries. */
+		shared_store16(event, armed ? idx : (u16)(idx - 1));
+	else
+		shared_store16(flags, armed ? 0 : SPLIT_NO_EVENT);
 }
 
 /* ---- positions in a packed ring ----------------------------------------- */
@@ -132,11 +181,22 @@ static inline void packed_show(struct ring_packed *p)
 	p->holds = false;
 }
 
-/* Both fields by one store (virtio 1.2, 2.8.14). */
-static inline void packed_event_store(struct vring_packed_desc_event __shared *event,
-				      u16 off_wrap, u16 flags)
+static inline void packed_place(struct ring_packed *p, const struct ring_areas *a)
 {
-	shared_store32(event, off_wrap | (u32)flags << 16);
+	p->desc = a->desc;
+	p->driver_event = a->driver;
+	p->device_event = a->device;
+}
+
+/* Ask for a notification at @pos, or for none: both fields by one store (2.8.14). */
+static inline void packed_event_store(struct vring_packed_desc_event __shared *event,
+				      u32 pos, u32 size, bool armed, bool event_idx)
+{
+	const u32 flags = !armed ? VRING_PACKED_EVENT_FLAG_DISABLE :
+			  event_idx ? VRING_PACKED_EVENT_FLAG_DESC :
+				      VRING_PACKED_EVENT_FLAG_ENABLE;
+
+	shared_store32(event, packed_off_wrap(pos, size) | flags << 16);
 }
 
 /*

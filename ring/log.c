@@ -58,12 +58,6 @@ struct log_packed {
 
 #define LOG_VERSION	1u
 
-/* An index with its wrap counter in the half of a place that belongs to it. */
-#define PLACE(pos, size) \
-	((u64)packed_index(pos, size) | (u64)((pos) < (size)) << 32)
-#define PLACE_OLD(pos, size) \
-	((u64)packed_index(pos, size) << 16 | (u64)((pos) < (size)) << 40)
-
 /**
  * struct ring_log_entry - what is known of one entry of the log; private
  * @counter: of the chain that begins here
@@ -231,6 +225,26 @@ static void packed_write_heads(struct ring_dev *r, u16 head, u16 old_head)
 		       (u64)old_head << 48);
 }
 
+/* Likewise; from @old to @pos is a batch that is being shown. */
+static void packed_write_place(struct ring_dev *r, u32 pos, u32 old)
+{
+	shared_store64(&log_packed(r->log)->place,
+		       (u64)packed_index(pos, r->size) | (u64)(pos < r->size) << 32 |
+		       (u64)packed_index(old, r->size) << 16 | (u64)(old < r->size) << 40);
+}
+
+/* Nothing is in progress: all was popped that the log has, all was shown that was used. */
+static void packed_write_settled(struct ring_dev *r)
+{
+	struct ring_log *log = r->log;
+
+	log->chain_head = log->free_head;
+	log->place = r->packed.used;
+	packed_write_heads(r, log->free_head, log->free_head);
+	barrier();
+	packed_write_place(r, log->place, log->place);
+}
+
 static void packed_begin(struct ring_dev *r, struct log_packed __shared *mem)
 {
 	const u32 used = r->packed.used;
@@ -241,7 +255,7 @@ static void packed_begin(struct ring_dev *r, struct log_packed __shared *mem)
 		shared_store16(&mem->desc[i].next, (u16)(i + 1));
 	}
 	r->log->place = used;
-	shared_store64(&mem->place, PLACE(used, r->size) | PLACE_OLD(used, r->size));
+	packed_write_place(r, used, used);
 	barrier();
 	packed_write_heads(r, 0, 0);
 }
@@ -367,11 +381,7 @@ static int packed_recover(struct ring_dev *r, struct log_packed __shared *mem)
 		return -EINVAL;
 
 	log->free_head = (u16)head;
-	log->chain_head = (u16)head;
-	log->place = r->packed.used;
-	packed_write_heads(r, (u16)head, (u16)head);
-	barrier();
-	shared_store64(&mem->place, PLACE(log->place, r->size) | PLACE_OLD(log->place, r->size));
+	packed_write_settled(r);
 	r->packed.avail = packed_forward(r->packed.used, r->taken, r->size);
 	packed_forget_staged(r);
 	r->pops = log->resubmits;
@@ -448,8 +458,6 @@ void ring_log_desc(struct ring_dev *r, const struct dev_desc *d, u16 id, bool fi
 	struct log_packed_desc __shared *desc;
 
 	if (first) {
-		/* Also gives up the entries of a chain that turned out to be none. */
-		log->free_head = log->chain_head;
 		head = &log->entry[log->chain_head];
 		head->num = 0;
 		head->counter = log->counter++;
@@ -550,8 +558,7 @@ void ring_log_before_show(struct ring_dev *r)
 	if (r->is_packed) {
 		packed_write_heads(r, log->free_head, log->chain_head);
 		barrier();
-		shared_store64(&log_packed(log)->place, PLACE(r->packed.used, r->size) |
-			       PLACE_OLD(log->place, r->size));
+		packed_write_place(r, r->packed.used, log->place);
 	}
 	barrier();
 }
@@ -572,12 +579,7 @@ void ring_log_shown(struct ring_dev *r)
 	}
 	barrier();
 	if (r->is_packed) {
-		log->chain_head = log->free_head;
-		log->place = r->packed.used;
-		packed_write_heads(r, log->free_head, log->free_head);
-		barrier();
-		shared_store64(&log_packed(log)->place, PLACE(log->place, r->size) |
-			       PLACE_OLD(log->place, r->size));
+		packed_write_settled(r);
 	} else {
 		shared_store16(&log_split(log)->used_idx, (u16)r->shown);
 	}

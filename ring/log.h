@@ -77,7 +77,9 @@ size_t ring_log_private_bytes(u32 size);
  * @priv: ring_log_private_bytes() bytes aligned for u64, owned by the caller likewise
  *
  * A log that has begun says where to go on: the base that the half was given does not
- * count. Begin with ring_dev_pop(): chains in flight come first.
+ * count. Begin with ring_dev_arm() and ring_dev_pop(), since what asked for kicks may be
+ * the dead process's; chains in flight come first. Call the driver once, whatever
+ * ring_dev_flush() says: the dead process may have shown completions and not called.
  *
  * Return: number of chains in flight, or -EINVAL for a log that cannot be, or is not of
  * a queue of this size (the half must not be used).

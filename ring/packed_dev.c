@@ -26,9 +26,7 @@ bool packed_base_ok(u32 base, u32 size)
 
 void packed_dev_init(struct ring_dev *r, const struct ring_areas *a, u32 base)
 {
-	r->packed.desc = a->desc;
-	r->packed.driver_event = a->driver;
-	r->packed.device_event = a->device;
+	packed_place(&r->packed, a);
 	r->packed.avail = packed_position((u16)base, r->size);
 	r->packed.used = packed_position((u16)(base >> 16), r->size);
 }
@@ -44,7 +42,7 @@ static inline u16 packed_fetch(struct ring_words __shared *desc, u64 rest,
 }
 
 /* A table is a row of buffers; only WRITE counts in it (virtio 1.2, 2.8.7). */
-static int packed_walk_table(struct ring_dev *r, const struct dev_desc *d,
+static ring_noinline int packed_walk_table(struct ring_dev *r, const struct dev_desc *d,
 			     struct ring_chain *c)
 {
 	struct ring_words __shared *desc;
@@ -68,12 +66,17 @@ static int packed_walk_table(struct ring_dev *r, const struct dev_desc *d,
 	return 0;
 }
 
-int packed_dev_take(struct ring_dev *r, const struct dev_desc *d, struct ring_chain *c)
+static inline int packed_take(struct ring_dev *r, const struct dev_desc *d, struct ring_chain *c)
 {
 	c->count++;
 	if (unlikely(d->flags & VRING_DESC_F_INDIRECT))
 		return packed_walk_table(r, d, c);
 	return dev_take_desc(r, d, c);
+}
+
+int packed_dev_take(struct ring_dev *r, const struct dev_desc *d, struct ring_chain *c)
+{
+	return packed_take(r, d, c);
 }
 
 int packed_dev_pop(struct ring_dev *r, struct ring_chain *c)
@@ -97,7 +100,7 @@ int packed_dev_pop(struct ring_dev *r, struct ring_chain *c)
 		id = packed_fetch(ring_words(p->desc, packed_index(pos, r->size)), rest, &d);
 		if (unlikely(r->log))
 			ring_log_desc(r, &d, id, !c->count);
-		ret = packed_dev_take(r, &d, c);
+		ret = packed_take(r, &d, c);
 		if (unlikely(ret))
 			return ret;
 		pos = packed_forward(pos, 1, r->size);
@@ -113,14 +116,6 @@ int packed_dev_pop(struct ring_dev *r, struct ring_chain *c)
 	p->avail = pos;
 	r->taken += c->count;
 	return 1;
-}
-
-void packed_dev_stage(struct ring_dev *r, u32 at, u32 id, u32 len)
-{
-	/* WRITE where the length means something (virtio 1.2, 2.8.4). */
-	packed_put(&r->packed, packed_index(at, r->size),
-		   packed_rest(len, (u16)id, packed_used_flags(at, r->size) |
-			       (len ? VRING_DESC_F_WRITE : 0)));
 }
 
 void packed_dev_show(struct ring_dev *r)
@@ -149,10 +144,5 @@ bool packed_dev_pending(const struct ring_dev *r)
 
 void packed_dev_tell(struct ring_dev *r)
 {
-	const struct ring_packed *p = &r->packed;
-	const u16 flags = !r->armed ? VRING_PACKED_EVENT_FLAG_DISABLE :
-			  r->event_idx ? VRING_PACKED_EVENT_FLAG_DESC :
-					 VRING_PACKED_EVENT_FLAG_ENABLE;
-
-	packed_event_store(p->device_event, packed_off_wrap(p->avail, r->size), flags);
+	packed_event_store(r->packed.device_event, r->packed.avail, r->size, r->armed, r->event_idx);
 }

@@ -16,9 +16,7 @@
 
 void packed_drv_init(struct ring_drv *r, const struct ring_areas *a)
 {
-	r->packed.desc = a->desc;
-	r->packed.driver_event = a->driver;
-	r->packed.device_event = a->device;
+	packed_place(&r->packed, a);
 }
 
 /* Write the next descriptor. */
@@ -27,7 +25,11 @@ static inline void packed_write(struct ring_drv *r, u64 bus, u32 len, u32 id, u1
 	struct ring_packed *p = &r->packed;
 	const u32 at = packed_index(p->avail, r->size);
 
-	shared_store64(&ring_words(p->desc, at)->addr, bus);
+	/* Held back with the rest: between two stores the device could take the line away. */
+	if (p->holds)
+		shared_store64(&ring_words(p->desc, at)->addr, bus);
+	else
+		p->held_addr = bus;
 	packed_put(p, at, packed_rest(len, (u16)id,
 				      flags | packed_avail_flags(p->avail, r->size)));
 	p->avail = packed_forward(p->avail, 1, r->size);
@@ -53,21 +55,22 @@ static ring_noinline void packed_write_table(struct ring_drv *r, const struct ri
 		     VRING_DESC_F_INDIRECT);
 }
 
-int packed_drv_add(struct ring_drv *r, const struct ring_buf *buf, void *cookie)
+static ring_inline int packed_add(struct ring_drv *r, const struct ring_buf *buf, u32 num,
+				  const struct ring_table *table, void *cookie)
 {
 	const u32 id = r->free_head;
 	u32 writable, i;
-	const int need = drv_admit(r, buf, cookie, &writable);
+	const int need = drv_admit(r, buf, num, table, cookie, &writable);
 
 	if (unlikely(need < 0))
 		return need;
 
-	if (buf->table) {
+	if (table) {
 		packed_write_table(r, buf, id);
 	} else {
 		for (i = 0; i < (u32)need; i++)
 			packed_write(r, buf->seg[i].bus, buf->seg[i].len, id,
-				     drv_seg_flags(buf, i));
+				     drv_seg_flags(buf, num, i));
 	}
 
 	r->free_head = r->in_order ? (u16)packed_index(r->packed.avail, r->size) :
@@ -77,6 +80,18 @@ int packed_drv_add(struct ring_drv *r, const struct ring_buf *buf, void *cookie)
 	r->shadow[id].writable = writable;
 	drv_enter(r, id, (u32)need);
 	return (int)id;
+}
+
+static ring_noinline int packed_add_chain(struct ring_drv *r, const struct ring_buf *buf,
+					  void *cookie)
+{
+	return packed_add(r, buf, (u32)buf->out + buf->in, buf->table, cookie);
+}
+
+int packed_drv_add(struct ring_drv *r, const struct ring_buf *buf, void *cookie)
+{
+	return drv_is_single(buf) ? packed_add(r, buf, 1, NULL, cookie) :
+				    packed_add_chain(r, buf, cookie);
 }
 
 void packed_drv_post(struct ring_drv *r, u16 id)
@@ -89,8 +104,12 @@ void packed_drv_post(struct ring_drv *r, u16 id)
 
 void packed_drv_show(struct ring_drv *r)
 {
+	struct ring_packed *p = &r->packed;
+
+	if (p->holds)
+		shared_store64(&ring_words(p->desc, p->held_at)->addr, p->held_addr);
 	/* Barrier A pairs with B in packed_dev_pop(). */
-	packed_show(&r->packed);
+	packed_show(p);
 	/* Beyond the size it says no more, and must not wrap. */
 	r->unasked = min_t(u32, r->unasked, RING_SIZE_MAX);
 }
@@ -136,10 +155,5 @@ bool packed_drv_pending(const struct ring_drv *r)
 
 void packed_drv_tell(struct ring_drv *r)
 {
-	const struct ring_packed *p = &r->packed;
-	const u16 flags = !r->armed ? VRING_PACKED_EVENT_FLAG_DISABLE :
-			  r->event_idx ? VRING_PACKED_EVENT_FLAG_DESC :
-					 VRING_PACKED_EVENT_FLAG_ENABLE;
-
-	packed_event_store(p->driver_event, packed_off_wrap(p->used, r->size), flags);
+	packed_event_store(r->packed.driver_event, r->packed.used, r->size, r->armed, r->event_idx);
 }

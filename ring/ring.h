@@ -321,6 +321,7 @@ struct ring_split {
  * @used: position of the next descriptor to be used
  * @held: the last word of the first descriptor that was written since the latest
  *	show, which shows all: it is stored last
+ * @held_addr: of the driver half, its first word
  * @held_at: its index
  * @holds: there is one
  */
@@ -329,6 +330,7 @@ struct ring_packed {
 	struct vring_packed_desc_event __shared *driver_event;
 	struct vring_packed_desc_event __shared *device_event;
 	u64 held;
+	u64 held_addr;
 	u32 avail;
 	u32 used;
 	u16 held_at;

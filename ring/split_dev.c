@@ -11,13 +11,7 @@
 
 void split_dev_init(struct ring_dev *r, const struct ring_areas *a, u32 base)
 {
-	struct ring_split *s = &r->split;
-
-	s->desc = a->desc;
-	s->avail = a->driver;
-	s->used = a->device;
-	s->used_event = &s->avail->ring[r->size];
-	s->avail_event = shared_at(a->device, ring_device_bytes(r->size, 0) - 2);
+	split_place(&r->split, a, r->size);
 	r->pops = base;
 	r->pushes = base;
 	r->shown = base;
@@ -126,32 +120,17 @@ int split_dev_pop(struct ring_dev *r, struct ring_chain *c)
 								      (r->size - 1)]), c);
 }
 
-void split_dev_stage(struct ring_dev *r, u32 at, u32 id, u32 len)
-{
-	struct vring_used_elem __shared *elem = &r->split.used->ring[at & (r->size - 1u)];
-
-	shared_store32(&elem->id, id);
-	shared_store32(&elem->len, len);
-}
-
 void split_dev_show(struct ring_dev *r)
 {
 	/* Barrier C pairs with D in split_used(). */
 	shared_store_release16(&r->split.used->idx, (u16)r->pushes);
-	r->unasked = min_t(u32, r->unasked + (u32)(r->pushes - r->shown), U16_MAX + 1u);
+	r->unasked = split_unasked(r->unasked, r->pushes - r->shown);
 }
 
 bool split_dev_must_call(struct ring_dev *r)
 {
-	const u16 idx = (u16)r->shown;
-
-	if (!r->event_idx)
-		return !(shared_load16(&r->split.avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
-	/* The index went all the way round: the event cannot but be among them. */
-	if (unlikely(r->unasked > U16_MAX))
-		return true;
-	return ring_event_passed(shared_load16(r->split.used_event), idx,
-				 (u16)(idx - r->unasked));
+	return split_event_due(&r->split.avail->flags, r->split.used_event, (u16)r->shown,
+			       r->unasked, r->event_idx);
 }
 
 bool split_dev_pending(const struct ring_dev *r)
@@ -163,11 +142,6 @@ bool split_dev_pending(const struct ring_dev *r)
 
 void split_dev_tell(struct ring_dev *r)
 {
-	const u16 popped = (u16)r->pops;
-
-	if (r->event_idx)
-		/* Disarmed: the event furthest away, which comes after 2^16 chains. */
-		shared_store16(r->split.avail_event, r->armed ? popped : (u16)(popped - 1));
-	else
-		shared_store16(&r->split.used->flags, r->armed ? 0 : VRING_USED_F_NO_NOTIFY);
+	split_event_store(&r->split.used->flags, r->split.avail_event, (u16)r->pops, r->armed,
+			  r->event_idx);
 }

@@ -19,13 +19,7 @@
 
 void split_drv_init(struct ring_drv *r, const struct ring_areas *a)
 {
-	struct ring_split *s = &r->split;
-
-	s->desc = a->desc;
-	s->avail = a->driver;
-	s->used = a->device;
-	s->used_event = &s->avail->ring[r->size];
-	s->avail_event = shared_at(a->device, ring_device_bytes(r->size, 0) - 2);
+	split_place(&r->split, a, r->size);
 }
 
 static inline void split_write(void __shared *table, u32 i, u64 bus, u32 len, u16 flags,
@@ -45,7 +39,7 @@ static ring_noinline void split_write_table(struct ring_drv *r, const struct rin
 
 	for (i = 0; i < num; i++)
 		split_write(buf->table->desc, i, buf->seg[i].bus, buf->seg[i].len,
-			    drv_seg_flags(buf, i), (u16)(i + 1));
+			    drv_seg_flags(buf, num, i), (u16)(i + 1));
 	split_write(r->split.desc, id, buf->table->bus, num * (u32)sizeof(struct vring_desc),
 		    VRING_DESC_F_INDIRECT, 0);
 }
@@ -57,16 +51,17 @@ static inline void split_stage(struct ring_drv *r, u32 id, u32 count)
 	drv_enter(r, id, count);
 }
 
-int split_drv_add(struct ring_drv *r, const struct ring_buf *buf, void *cookie)
+static ring_inline int split_add(struct ring_drv *r, const struct ring_buf *buf, u32 num,
+				 const struct ring_table *table, void *cookie)
 {
 	const u32 head = r->free_head;
 	u32 writable, id = head, i;
-	const int need = drv_admit(r, buf, cookie, &writable);
+	const int need = drv_admit(r, buf, num, table, cookie, &writable);
 
 	if (unlikely(need < 0))
 		return need;
 
-	if (buf->table) {
+	if (table) {
 		split_write_table(r, buf, id);
 		id = r->shadow[id].next;
 	} else {
@@ -74,7 +69,7 @@ int split_drv_add(struct ring_drv *r, const struct ring_buf *buf, void *cookie)
 			const u16 next = r->shadow[id].next;
 
 			split_write(r->split.desc, id, buf->seg[i].bus, buf->seg[i].len,
-				    drv_seg_flags(buf, i), next);
+				    drv_seg_flags(buf, num, i), next);
 			id = next;
 		}
 	}
@@ -85,6 +80,18 @@ int split_drv_add(struct ring_drv *r, const struct ring_buf *buf, void *cookie)
 	r->shadow[head].writable = writable;
 	split_stage(r, head, (u32)need);
 	return (int)head;
+}
+
+static ring_noinline int split_add_chain(struct ring_drv *r, const struct ring_buf *buf,
+					 void *cookie)
+{
+	return split_add(r, buf, (u32)buf->out + buf->in, buf->table, cookie);
+}
+
+int split_drv_add(struct ring_drv *r, const struct ring_buf *buf, void *cookie)
+{
+	return drv_is_single(buf) ? split_add(r, buf, 1, NULL, cookie) :
+				    split_add_chain(r, buf, cookie);
 }
 
 void split_drv_bind(struct ring_drv *r, u16 id)
@@ -104,20 +111,13 @@ void split_drv_show(struct ring_drv *r)
 {
 	/* Barrier A pairs with B in split_avail(). */
 	shared_store_release16(&r->split.avail->idx, (u16)r->adds);
-	r->unasked = min_t(u32, r->unasked + (u32)(r->adds - r->shown), U16_MAX + 1u);
+	r->unasked = split_unasked(r->unasked, r->adds - r->shown);
 }
 
 bool split_drv_must_kick(struct ring_drv *r)
 {
-	const u16 idx = (u16)r->shown;
-
-	if (!r->event_idx)
-		return !(shared_load16(&r->split.used->flags) & VRING_USED_F_NO_NOTIFY);
-	/* The index went all the way round: the event cannot but be among them. */
-	if (unlikely(r->unasked > U16_MAX))
-		return true;
-	return ring_event_passed(shared_load16(r->split.avail_event), idx,
-				 (u16)(idx - r->unasked));
+	return split_event_due(&r->split.used->flags, r->split.avail_event, (u16)r->shown,
+			       r->unasked, r->event_idx);
 }
 
 /* Number of completions to take, from one checked load of used.idx. */
@@ -166,12 +166,6 @@ bool split_drv_pending(const struct ring_drv *r)
 
 void split_drv_tell(struct ring_drv *r)
 {
-	const u16 polled = (u16)r->polls;
-
-	if (r->event_idx)
-		/* Disarmed: the event furthest away, which comes after 2^16 completions. */
-		shared_store16(r->split.used_event, r->armed ? polled : (u16)(polled - 1));
-	else
-		shared_store16(&r->split.avail->flags,
-			       r->armed ? 0 : VRING_AVAIL_F_NO_INTERRUPT);
+	split_event_store(&r->split.avail->flags, r->split.used_event, (u16)r->polls, r->armed,
+			  r->event_idx);
 }
