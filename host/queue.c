@@ -543,8 +543,7 @@ static int queue_start_ring(struct queue *q)
 	q->ring_priv = malloc(ring_dev_private_bytes(q->num));
 	if (!q->ring_priv)
 		return -ENOMEM;
-	if (!q->based)
-		q->base = ring_base_new(q->features);
+	q->base = queue_base(q, q->features);
 	r = ring_dev_init(&q->ring, &a, q->num, q->features, q->base, &l, q->ring_priv);
 	if (r)
 		queue_broken(q, "the ring cannot go on from the base that was set");

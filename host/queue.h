@@ -123,6 +123,12 @@ struct queue {
 	struct queue_op op_err;
 };
 
+/* Where the ring goes on; a queue that was never used begins where the features say. */
+static inline u32 queue_base(const struct queue *q, u64 features)
+{
+	return q->based ? q->base : ring_base_new(features);
+}
+
 /**
  * queue_open() - make a queue, stopped and not set up
  * @q: the queue

@@ -284,7 +284,7 @@ static int session_get_vring_base(struct session *s)
 	q->wanted = false;
 	q->polled = false;
 	queue_set_kick(q, -1);
-	s->msg.state.num = q->based ? q->base : ring_base_new(s->features);
+	s->msg.state.num = queue_base(q, s->features);
 	s->msg.size = sizeof(s->msg.state);
 	return SESSION_REPLY;
 }
