@@ -9,117 +9,18 @@
  */
 #include <pthread.h>
 
-#include "rig.h"
-#include "../../ring/log.h"
+#include "log_book.h"
 
-#define PACKED	BIT_ULL(VIRTIO_F_RING_PACKED)
+/* Most descriptors of a queue whose log is flipped or scribbled on. */
 #define MOST	16u
 
-/* The log of the rig under test: its memory, and what the device half keeps of it. */
-static struct {
-	struct rig_map map;
-	struct ring_log log;
-	void *priv;
-} book;
-
-static void book_close(void)
-{
-	rig_map_close(&book.map);
-	free(book.priv);
-	book.priv = NULL;
-}
-
-static int book_teardown(void **state)
-{
-	book_close();
-	return rig_teardown(state);
-}
-
-#define LOG_TEST(words, func) \
-	{ .name = words, .test_func = func, .teardown_func = book_teardown }
-
-/* A device half that knows nothing of the one before; returns what ring_dev_log() does. */
-static int restart(struct rig *rig)
-{
-	memset(rig->dev_priv, 0xa5, ring_dev_private_bytes(rig->size));
-	memset(book.priv, 0xa5, ring_log_private_bytes(rig->size));
-	memset(&book.log, 0xa5, sizeof(book.log));
-	rig_start_dev(rig, ring_base_new(rig->features));
-	return ring_dev_log(&rig->dev, &book.log, book.map.at, book.priv);
-}
-
-static struct rig *rig_logged(void **state, u32 size, u64 features)
-{
-	struct rig *rig = rig_new(state, size, features);
-
-	book_close();
-	rig_map_open(&book.map, ring_log_bytes(size, features), 64, 0);
-	book.priv = malloc(ring_log_private_bytes(size));
-	assert_non_null(book.priv);
-	rig_start_drv(rig);
-	assert_int_equal(restart(rig), 0);
-	return rig;
-}
-
-/* Offsets, as the specification has them; of entries, from their start. */
-enum { VERSION = 8, DESC_NUM = 10, LAST_BATCH_HEAD = 12, SPLIT_USED_IDX = 14 };
-enum { FREE_HEAD = 12, OLD_FREE_HEAD = 14, USED_IDX = 16, OLD_USED_IDX = 18, USED_WRAP = 20,
-       OLD_USED_WRAP = 21 };
-enum { INFLIGHT = 0, COUNTER = 8, SPLIT_NEXT = 6 };
-enum { NEXT = 2, LAST = 4, NUM = 6, ID = 16, FLAGS = 18, LEN = 20, ADDR = 24 };
-
-static size_t split_at(u32 i)
-{
-	return 16 + 16 * (size_t)i;
-}
-
-static size_t packed_at(u32 i)
-{
-	return 32 + 32 * (size_t)i;
-}
-
-static void put8(size_t off, u8 value)
-{
-	shared_store8((u8 __shared *)shared_at(book.map.at, off), value);
-}
-
-static void put16(size_t off, u16 value)
-{
-	shared_store16((__le16 __shared *)shared_at(book.map.at, off), value);
-}
-
-static void put64(size_t off, u64 value)
-{
-	shared_store64((__le64 __shared *)shared_at(book.map.at, off), value);
-}
-
-/* Publish a chain of @n writable buffers of 8 bytes. */
-static u16 publish(struct rig *rig, u32 n)
-{
-	struct ring_seg seg[RIG_SEGS];
-	u32 i;
-	int id;
-
-	for (i = 0; i < n; i++)
-		seg[i] = (struct ring_seg) { .bus = RIG_BUS_DATA + 8 * i, .len = 8 };
-	id = rig_add(rig, seg, 0, (u16)n, rig_cookie(0));
-	assert_in_range(id, 0, rig->size - 1);
-	ring_drv_show(&rig->drv);
-	return (u16)id;
-}
-
+/* A chain of @n buffers of 8 bytes. */
 static u16 publish_and_pop(struct rig *rig, u32 n)
 {
-	const u16 id = publish(rig, n);
+	const u16 id = publish(rig, n, 8, 0);
 
-	assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), 1);
-	assert_int_equal(rig->c.id, id);
+	pop(rig, id);
 	return id;
-}
-
-static void push(struct rig *rig, u16 id)
-{
-	ring_dev_push(&rig->dev, &(struct ring_chain) { .id = id }, 8);
 }
 
 /* Pop all there is. Returns how many; the queue may be broken in the end. */
@@ -143,7 +44,7 @@ static void expect_broken(struct rig *rig, enum ring_fault fault)
 	rig_seal(rig);
 	rig_map_protect(&book.map, PROT_NONE);
 	assert_int_equal(ring_dev_pop(dev, &rig->c), -EIO);
-	push(rig, 0);
+	push(rig, 0, 8);
 	assert_false(ring_dev_flush(dev));
 	ring_dev_disarm(dev);
 	assert_false(ring_dev_arm(dev));
@@ -178,8 +79,8 @@ static struct rig *split_scene(void **state)
 
 	for (i = 0; i < 4; i++)
 		assert_int_equal(publish_and_pop(rig, 1), i);
-	push(rig, 2);
-	push(rig, 0);
+	push(rig, 2, 8);
+	push(rig, 0, 8);
 	ring_dev_flush(&rig->dev);
 	put8(split_at(0) + INFLIGHT, 1);
 	put8(split_at(2) + INFLIGHT, 1);
@@ -216,13 +117,13 @@ static void split_logs_that_cannot_be(void **state)
  */
 static struct rig *packed_scene(void **state, u64 features, bool batch)
 {
-	struct rig *rig = rig_logged(state, 5, features | PACKED);
+	struct rig *rig = rig_logged(state, 5, features | RIG_PACKED);
 	u16 b;
 
 	publish_and_pop(rig, 2);
 	b = publish_and_pop(rig, 1);
 	publish_and_pop(rig, 2);
-	push(rig, b);
+	push(rig, b, 8);
 	ring_dev_flush(&rig->dev);
 	if (batch) {
 		put8(packed_at(2) + INFLIGHT, 1);
@@ -288,12 +189,12 @@ static void lists_that_loop_end_at_every_size(void **state)
 	u32 n;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		rig = rig_logged(state, sizes[i], PACKED);
+		rig = rig_logged(state, sizes[i], RIG_PACKED);
 		put16(packed_at(sizes[i] - 1) + NEXT, 0);
 		assert_int_equal(restart(rig), -EINVAL);
 
 		/* One chain, of all entries, that ends where it began. */
-		rig = rig_logged(state, sizes[i], PACKED);
+		rig = rig_logged(state, sizes[i], RIG_PACKED);
 		put16(packed_at(sizes[i] - 1) + NEXT, 0);
 		put8(packed_at(0) + INFLIGHT, 1);
 		put16(packed_at(0) + NUM, (u16)(sizes[i] + 1));
@@ -331,7 +232,7 @@ static void counters_say_nothing_but_the_order(void **state)
 	unsigned int way;
 
 	for (way = 0; way < RIG_ALL_WAYS; way++) {
-		const bool packed = rig_way(way) & PACKED;
+		const bool packed = rig_way(way) & RIG_PACKED;
 		struct rig *rig = rig_logged(state, 4, rig_way(way));
 		u16 got[MOST], id[4];
 		u32 i;
@@ -351,7 +252,7 @@ static void counters_say_nothing_but_the_order(void **state)
 		assert_int_equal(restart(rig), 4);
 		assert_int_equal(pop_all(rig, got), 4);
 		for (i = 0; i < 4; i++)
-			push(rig, got[i]);
+			push(rig, got[i], 8);
 		ring_dev_flush(&rig->dev);
 		assert_int_equal(ring_dev_in_flight(&rig->dev), 0);
 		assert_int_equal(restart(rig), 0);
@@ -391,36 +292,32 @@ static void split_chain_in_flight_that_lies(void **state)
 static void split_chains_that_were_never_offered(void **state)
 {
 	struct rig *rig = rig_logged(state, 4, 0);
-	struct ring_done done;
 	u32 n;
 
 	/* Two in flight where the driver offered one, in a queue that was in use for long. */
 	for (n = 0; n < 6; n++) {
-		push(rig, publish_and_pop(rig, 1));
+		push(rig, publish_and_pop(rig, 1), 8);
 		ring_dev_flush(&rig->dev);
-		assert_int_equal(ring_drv_poll(&rig->drv, &done), 1);
+		poll_one(rig, 0, 8);
 	}
 	publish_and_pop(rig, 1);
 	put8(split_at(3) + INFLIGHT, 1);
 	put64(split_at(3) + COUNTER, 7);
 	rig_put_desc(rig_desc(rig, 3), RIG_BUS_DATA, 8, 0, 0);
 	assert_int_equal(restart(rig), 2);
-	assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), 1);
-	assert_int_equal(rig->c.id, 0);
-	assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), 1);
-	assert_int_equal(rig->c.id, 3);
+	pop(rig, 0);
+	pop(rig, 3);
 	assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), -EIO);
 	expect_broken(rig, RING_AVAIL_JUMP);
 
 	/* In flight, by the log, in place of another, and offered by the driver as well. */
 	rig = rig_logged(state, 4, 0);
 	publish_and_pop(rig, 1);
-	assert_int_equal(publish(rig, 1), 1);
+	assert_int_equal(publish(rig, 1, 8, 0), 1);
 	put8(split_at(0) + INFLIGHT, 0);
 	put8(split_at(1) + INFLIGHT, 1);
 	assert_int_equal(restart(rig), 1);
-	assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), 1);
-	assert_int_equal(rig->c.id, 1);
+	pop(rig, 1);
 	assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), -EIO);
 	expect_broken(rig, RING_AVAIL_BUSY);
 }
@@ -452,29 +349,28 @@ static void packed_copies_that_lie(void **state)
 	size_t i, n;
 
 	for (i = 0; i < ARRAY_SIZE(lies); i++) {
-		rig = rig_logged(state, 4, PACKED | BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC));
+		rig = rig_logged(state, 4, RIG_PACKED | RIG_INDIRECT);
 		/* An entry of a packed table ends with id and flags. */
 		rig_put_desc(rig_table(rig, 0), RIG_BUS_TABLE, 16, 0, VRING_DESC_F_INDIRECT);
 		for (n = 1; n <= RIG_SEGS + 1; n++)
 			rig_put_desc(rig_table(rig, (u32)n), RIG_BUS_DATA, 8, 0, 0);
 		publish_and_pop(rig, 1);
 		put64(packed_at(0) + ADDR, lies[i].addr);
-		shared_store32((__le32 __shared *)shared_at(book.map.at, packed_at(0) + LEN),
-			       lies[i].len);
+		put32(packed_at(0) + LEN, lies[i].len);
 		put16(packed_at(0) + FLAGS, lies[i].flags);
 		assert_int_equal(restart(rig), 1);
 		assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), -EIO);
 		expect_broken(rig, lies[i].fault);
 	}
 
-	rig = rig_logged(state, 4, PACKED);
+	rig = rig_logged(state, 4, RIG_PACKED);
 	publish_and_pop(rig, 1);
 	put16(packed_at(0) + FLAGS, VRING_DESC_F_INDIRECT);
 	assert_int_equal(restart(rig), 1);
 	assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), -EIO);
 	expect_broken(rig, RING_INDIRECT_OFF);
 
-	rig = rig_logged(state, 4, PACKED);
+	rig = rig_logged(state, 4, RIG_PACKED);
 	publish_and_pop(rig, 2);
 	put16(packed_at(1) + FLAGS, 0);
 	assert_int_equal(restart(rig), 1);
@@ -489,7 +385,7 @@ static void packed_ids_that_lie(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(beyond); i++) {
-		rig = rig_logged(state, 4, PACKED);
+		rig = rig_logged(state, 4, RIG_PACKED);
 		publish_and_pop(rig, 2);
 		put16(packed_at(1) + ID, beyond[i]);
 		assert_int_equal(restart(rig), 1);
@@ -501,13 +397,12 @@ static void packed_ids_that_lie(void **state)
 	for (i = 0; i < 2; i++) {
 		u16 id;
 
-		rig = rig_logged(state, 4, PACKED);
+		rig = rig_logged(state, 4, RIG_PACKED);
 		publish_and_pop(rig, 1);
-		id = i ? publish(rig, 1) : publish_and_pop(rig, 1);
+		id = i ? publish(rig, 1, 8, 0) : publish_and_pop(rig, 1);
 		put16(packed_at(0) + ID, id);
 		assert_int_equal(restart(rig), 2 - (int)i);
-		assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), 1);
-		assert_int_equal(rig->c.id, id);
+		pop(rig, id);
 		assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), -EIO);
 		expect_broken(rig, RING_AVAIL_BUSY);
 	}
@@ -518,9 +413,9 @@ static void chain_that_broke_the_queue_is_not_in_flight(void **state)
 	unsigned int way;
 
 	for (way = 0; way < RIG_ALL_WAYS; way += 4) {
-		const bool packed = rig_way(way) & PACKED;
+		const bool packed = rig_way(way) & RIG_PACKED;
 		struct rig *rig = rig_logged(state, 4, rig_way(way));
-		const u16 good = publish_and_pop(rig, 1), bad = publish(rig, 2);
+		const u16 good = publish_and_pop(rig, 1), bad = publish(rig, 2, 8, 0);
 		struct vring_desc __shared *second =
 			rig_desc(rig, packed ? 2 : shared_load16(&rig_desc(rig, bad)->next));
 
@@ -528,15 +423,13 @@ static void chain_that_broke_the_queue_is_not_in_flight(void **state)
 		assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), -EIO);
 		assert_int_equal(ring_dev_fault(&rig->dev), RING_DESC_ADDR);
 		assert_int_equal(restart(rig), 1);
-		assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), 1);
-		assert_int_equal(rig->c.id, good);
+		pop(rig, good);
 		assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), -EIO);
 
 		shared_store64(&second->addr, RIG_BUS_DATA);
 		assert_int_equal(restart(rig), 1);
 		assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), 1);
-		assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), 1);
-		assert_int_equal(rig->c.id, bad);
+		pop(rig, bad);
 		assert_int_equal(rig->c.count, 2);
 	}
 }
@@ -559,7 +452,6 @@ static void running_half_believes_nothing_of_its_log(void **state)
 
 	for (way = 0; way < RIG_ALL_WAYS; way++) {
 		struct rig *rig = rig_logged(state, 8, rig_way(way));
-		struct ring_done done;
 		u16 id[8];
 
 		for (round = 0; round < 500; round++) {
@@ -572,20 +464,19 @@ static void running_half_believes_nothing_of_its_log(void **state)
 				scribble(&random);
 				ring_dev_unpop(&rig->dev, &rig->c);
 				scribble(&random);
-				assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), 1);
-				assert_int_equal(rig->c.id, id[i]);
+				pop(rig, id[i]);
 			}
 			for (i = n; i-- > 0;) {
 				scribble(&random);
-				push(rig, id[i]);
+				push(rig, id[i], 8);
 				if (rig_below(&random, 2))
 					ring_dev_show(&rig->dev);
 			}
 			scribble(&random);
 			ring_dev_flush(&rig->dev);
 			for (i = 0; i < n; i++)
-				assert_int_equal(ring_drv_poll(&rig->drv, &done), 1);
-			assert_int_equal(ring_drv_poll(&rig->drv, &done), 0);
+				poll_one(rig, 0, 8);
+			poll_none(rig);
 			assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), 0);
 		}
 	}
@@ -594,30 +485,27 @@ static void running_half_believes_nothing_of_its_log(void **state)
 static void links_are_read_once(void **state)
 {
 	static const u16 links[] = { 0, 5, 8, 0x8000, 0xffff };
-	struct ring_done done;
 	size_t i, n;
 
 	for (i = 0; i < ARRAY_SIZE(links); i++) {
-		struct rig *rig = rig_logged(state, 8, PACKED);
+		struct rig *rig = rig_logged(state, 8, RIG_PACKED);
 		const u16 a = publish_and_pop(rig, 3), b = publish_and_pop(rig, 4);
 
 		assert_int_equal(restart(rig), 2);
 		for (n = 0; n < 8; n++)
 			put16(packed_at((u32)n) + NEXT, links[i]);
-		assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), 1);
-		assert_int_equal(rig->c.id, a);
+		pop(rig, a);
 		assert_int_equal(rig->c.in, 3);
-		assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), 1);
-		assert_int_equal(rig->c.id, b);
+		pop(rig, b);
 		assert_int_equal(rig->c.in, 4);
 		for (n = 0; n < 4; n++)
 			assert_ptr_equal(shared_unmark(rig->iov[n].base),
 					 shared_unmark(rig_data(rig, RIG_BUS_DATA + 8 * n)));
-		push(rig, b);
-		push(rig, a);
+		push(rig, b, 8);
+		push(rig, a, 8);
 		ring_dev_flush(&rig->dev);
-		assert_int_equal(ring_drv_poll(&rig->drv, &done), 1);
-		assert_int_equal(ring_drv_poll(&rig->drv, &done), 1);
+		poll_one(rig, 0, 8);
+		poll_one(rig, 0, 8);
 	}
 }
 
@@ -634,7 +522,7 @@ static void serve_what_there_is(struct rig *rig, u64 *random)
 			n--;
 		}
 		for (i = 0; i < n; i++)
-			push(rig, id[(i + rounds) % n]);
+			push(rig, id[(i + rounds) % n], 8);
 		ring_dev_flush(&rig->dev);
 		ring_dev_arm(&rig->dev);
 	}
@@ -650,13 +538,14 @@ static void make_traffic(struct rig *rig, u64 *random)
 		switch (rig_below(random, 4)) {
 		case 0:
 			if (ring_drv_num_free(&rig->drv))
-				publish(rig, 1 + rig_below(random, ring_drv_num_free(&rig->drv)));
+				publish(rig, 1 + rig_below(random, ring_drv_num_free(&rig->drv)),
+					8, 0);
 			break;
 		case 1:
 			ring_dev_pop(&rig->dev, &rig->c);
 			break;
 		case 2:
-			push(rig, (u16)rig_below(random, rig->size));
+			push(rig, (u16)rig_below(random, rig->size), 8);
 			if (rig_below(random, 2))
 				ring_dev_flush(&rig->dev);
 			break;
