@@ -5,11 +5,13 @@
 # make check    install what is needed, build, run all tests
 # make          build airlockd, airlockctl and the guest modules
 # make modules_install  install the modules, as root; INSTALL_MOD_PATH= for elsewhere
+# make fuzz     fuzz the rings and what a front-end sends: TIME= seconds for each of F="drv dev",
+#               SEED=, INTO= a directory that keeps the new inputs
 # make bench-ring  the ring beside its peers; figures go to $(BUILD)/bench/ring.jsonl
 # make help     the rest
 #
 # Everything that is built goes to $(BUILD). Nothing here is evaluated before the
-# packages are there: demo and check install first and then call make again.
+# packages are there: what needs them installs first and then calls make again.
 
 BUILD	?= $(CURDIR)/build
 CC	:= gcc
@@ -34,43 +36,59 @@ STD	:= -std=gnu11 -D_GNU_SOURCE
 WARN	:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 ASAN	:= -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 TSAN	:= -O1 -g -fsanitize=thread
+FUZZER	:= $(ASAN) -fsanitize=fuzzer
+COV	:= -O0 -g --coverage
 LIBS	:= -luring -lpthread
 
 RING	:= $(wildcard ring/*.c)
 CTL	:= $(wildcard host/ctl*.c)
 HOST	:= $(filter-out $(CTL),$(wildcard host/*.c))
 UNIT	:= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
+FUZZ	:= $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
 KSRC	= $(wildcard Kbuild ring/* uapi/* driver/* driver/compat/*)
 
 .PHONY: all airlockd airlockctl modules modules-for-tests test-modules modules_install tools \
-	tests bench bench-ring demo check style clean help install-packages FORCE
+	tests bench bench-ring fuzz demo check style clean help install-packages FORCE
 
 all: airlockd airlockctl modules
 
 help:
-	@sed -n 's/^# \(make.*\)/\1/p' Makefile
+	@sed -n 's/^# \(make\|  \)/\1/p' Makefile
 	@echo 'make modules KERNEL_RELEASE=R  the guest modules for kernel R'
 	@echo 'make tests      build all test programs'
 	@echo 'make style      static checks only'
 	@echo 'make check T="unit guest"  some groups of tests; tests/run lists them'
 	@echo 'make clean      remove $(BUILD)'
 
+# ---- objects and programs --------------------------------------------------------
+
+# $(1) directory below BUILD, $(2) compiler and flags
+define objects
+$(BUILD)/$(1)/%.o: %.c
+	$$(Q)mkdir -p $$(dir $$@); echo '  CC      $$@'
+	$$(Q)$(2) $(STD) $(WARN) -MMD -MP -c -o $$@ $$<
+LINK_$(1) := $(2)
+endef
+$(eval $(call objects,obj,$(CC) $(CFLAGS)))
+$(eval $(call objects,asan/obj,$(CLANG) $(ASAN)))
+$(eval $(call objects,tsan/obj,$(CLANG) $(TSAN)))
+$(eval $(call objects,fuzz/obj,$(CLANG) $(FUZZER)))
+$(eval $(call objects,cov/obj,$(CC) $(COV)))
+
+# $(1) program, below BUILD; $(2) where its objects are; $(3) its sources; $(4) libraries
+define program
+$(BUILD)/$(1): $(patsubst %.c,$(BUILD)/$(2)/%.o,$(3))
+	$$(Q)mkdir -p $$(dir $$@); echo '  LD      $$@'; $(LINK_$(2)) -o $$@ $$^ $(4)
+endef
+
 # ---- daemon and tool, plain and with sanitizers ---------------------------------
 
 airlockd airlockctl: %: $(BUILD)/%
 
-# $(1) directory below BUILD, $(2) compiler, $(3) flags
-define programs
-$(BUILD)/$(1)airlockd: $(patsubst %.c,$(BUILD)/$(1)obj/%.o,$(RING) $(HOST))
-	$$(Q)echo '  LD      $$@'; $(2) $(3) -o $$@ $$^ $(LIBS)
-$(BUILD)/$(1)airlockctl: $(patsubst %.c,$(BUILD)/$(1)obj/%.o,$(CTL))
-	$$(Q)echo '  LD      $$@'; $(2) $(3) -o $$@ $$^ -ljansson
-$(BUILD)/$(1)obj/%.o: %.c
-	$$(Q)mkdir -p $$(dir $$@); echo '  CC      $$@'
-	$$(Q)$(2) $(STD) $(WARN) $(3) -MMD -MP -c -o $$@ $$<
-endef
-$(eval $(call programs,,$(CC),$(CFLAGS)))
-$(eval $(call programs,asan/,$(CLANG),$(ASAN)))
+$(eval $(call program,airlockd,obj,$(RING) $(HOST),$(LIBS)))
+$(eval $(call program,airlockctl,obj,$(CTL),-ljansson))
+$(eval $(call program,asan/airlockd,asan/obj,$(RING) $(HOST),$(LIBS)))
+$(eval $(call program,asan/airlockctl,asan/obj,$(CTL),-ljansson))
 
 # ---- the guest modules -----------------------------------------------------------
 
@@ -101,27 +119,35 @@ modules_install: modules
 
 # ---- test programs ---------------------------------------------------------------
 
-tests: $(UNIT:%=$(BUILD)/unit/%) $(UNIT:%=$(BUILD)/unit-asan/%) \
-       $(BUILD)/unit-tsan/threads $(BUILD)/asan/airlockd $(BUILD)/asan/airlockctl tools
+tests: $(UNIT:%=$(BUILD)/unit/%) $(UNIT:%=$(BUILD)/unit-asan/%) $(BUILD)/unit-tsan/threads \
+       $(FUZZ:%=$(BUILD)/fuzz/%) $(UNIT:%=$(BUILD)/cov/unit/%) $(FUZZ:%=$(BUILD)/cov/fuzz/%) \
+       $(BUILD)/asan/airlockd $(BUILD)/asan/airlockctl tools
 
 tools:
 	$(Q)$(MAKE) -s -C tests/guest BUILD=$(BUILD)
 
-# Else make takes the objects for its own, and removes them.
-.SECONDARY:
+# $(1) directory of programs, $(2) where their objects are
+unit = $(foreach u,$(UNIT),$(eval \
+	$(call program,$(1)/$u,$(2),tests/unit/$u.c $(RING),-lcmocka -lpthread)))
+$(call unit,unit,obj)
+$(call unit,unit-asan,asan/obj)
+$(call unit,unit-tsan,tsan/obj)
+$(call unit,cov/unit,cov/obj)
 
-# $(1) directory below BUILD, $(2) compiler, $(3) flags
-define unit
-$(BUILD)/$(1)/%: tests/unit/%.c $(RING:%.c=$(BUILD)/$(1)/obj/%.o) $(wildcard tests/unit/*.h)
-	$$(Q)mkdir -p $$(dir $$@); echo '  CC      $$@'
-	$$(Q)$(2) $(STD) $(WARN) $(3) -o $$@ $$(filter %.c %.o,$$^) -lcmocka -lpthread
-$(BUILD)/$(1)/obj/%.o: %.c $(wildcard ring/*.h)
-	$$(Q)mkdir -p $$(dir $$@); echo '  CC      $$@'
-	$$(Q)$(2) $(STD) $(WARN) $(3) -c -o $$@ $$<
-endef
-$(eval $(call unit,unit,$(CC),$(CFLAGS)))
-$(eval $(call unit,unit-asan,$(CLANG),$(ASAN)))
-$(eval $(call unit,unit-tsan,$(CLANG),$(TSAN)))
+# What a fuzz target has of the daemon; it plays the rest itself.
+HOST_message := $(addprefix host/,closer.c message.c)
+HOST_session := $(addprefix host/,closer.c log.c memory.c message.c session.c)
+
+# Likewise; $(3) what calls the target, if the compiler does not bring it
+fuzz = $(foreach f,$(FUZZ),$(eval \
+	$(call program,$(1)/$f,$(2),tests/fuzz/$f.c $(3) $(RING) $(HOST_$f),-lpthread)))
+$(call fuzz,fuzz,fuzz/obj)
+$(call fuzz,cov/fuzz,cov/obj,tests/fuzz/replay.c)
+
+fuzz: install-packages
+	$(Q)$(MAKE) --no-print-directory -j2 $(addprefix $(BUILD)/fuzz/,$(or $(F),$(FUZZ)))
+	$(Q)BUILD=$(BUILD) FUZZ_SECONDS=$(or $(TIME),60) FUZZ_TARGETS="$(F)" FUZZ_SEED=$(SEED) \
+		FUZZ_INTO=$(abspath $(INTO)) tests/fuzz/fuzz.sh
 
 # ---- benches ---------------------------------------------------------------------
 

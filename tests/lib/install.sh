@@ -21,7 +21,7 @@ set -euo pipefail
 PACKAGES=(
 	# building: modules, daemon
 	build-essential kmod libjansson-dev liburing-dev pkg-config
-	# checking: unit tests, sanitizers, static checks, model, instruction counts
+	# checking: unit tests, sanitizers and libFuzzer, static checks, model, instruction counts
 	clang libclang-rt-14-dev libcmocka-dev shellcheck sparse spin valgrind
 	# machines: the virtual machine, its firmware, its network, its initramfs
 	busybox-static cpio e2fsprogs iproute2 iputils-ping netcat-openbsd ovmf
