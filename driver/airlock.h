@@ -33,8 +33,17 @@
  *
  * A device that lies breaks its queue: the function driver calls
  * airlock_queue_fault() with the reason, which counts it, names it once in the
- * log and fails the device: its registers get a reset, @failed is called from a
- * work item, and every later submission is refused.
+ * log and fails the device. A work item then resets it, calls @failed, and tries to
+ * bring it up again, at longer and longer intervals:
+ *
+ *   @failed                   submit nothing any more; what is in flight stays so
+ *   @recover                  the reset was confirmed, memory is ours again:
+ *     airlock_restart()       features agreed, queues set up anew, rings empty
+ *     ...                     take back what was in flight, to be submitted again
+ *     airlock_ready()         DRIVER_OK
+ *   @lost                     it does not come back: fail what is in flight
+ *
+ * The same way leads through a sleep of the system.
  */
 #ifndef DRIVER_AIRLOCK_H
 #define DRIVER_AIRLOCK_H
@@ -70,15 +79,22 @@ struct airlock_device {
  * struct airlock_ops - what the core tells a function driver
  * @config: the device's configuration changed; process context, never two at a
  *	time, coalesced and rate-limited
- * @failed: the device was failed by airlock_queue_fault() or went away; process
- *	context, once; stop submitting, fail what is in flight. Must not call
- *	airlock_stop() with a lock that remove holds.
+ * @failed: the device was failed by airlock_queue_fault(), went away, or is put to
+ *	sleep. It has been reset, but perhaps did not confirm that: what is in flight
+ *	must neither be completed nor its memory be used
+ * @recover: after @failed, and with the reset confirmed: bring the device up. Return:
+ *	0, or -errno; then it is called again later, or @lost is
+ * @lost: after @failed: the device is given up for good; once
  *
- * Neither is called before airlock_ready() or after airlock_stop().
+ * All in process context, never two of them at a time, none before airlock_ready() or
+ * after airlock_stop(), which waits for them: they must not take a lock that its
+ * caller holds, and not call it.
  */
 struct airlock_ops {
 	void (*config)(struct airlock_device *adev);
 	void (*failed)(struct airlock_device *adev);
+	int (*recover)(struct airlock_device *adev);
+	void (*lost)(struct airlock_device *adev);
 };
 
 static inline struct airlock_device *airlock_from_aux(struct auxiliary_device *aux)
@@ -278,12 +294,24 @@ void airlock_queue_kick(struct airlock_queue *q);
  * @q: the queue
  *
  * Call it when a ring call returned -EIO, or after ring_drv_break(). The first
- * call for a device counts, logs one line that names device, queue and reason,
- * and fails the device; later ones do nothing. Any context, @q->lock may be held.
+ * call since the device was started counts, logs one line that names device, queue and
+ * reason, and fails the device; later ones do nothing. Any context, @q->lock may be held.
  */
 void airlock_queue_fault(struct airlock_queue *q);
 
 /* ---- going up and down -------------------------------------------------- */
+
+/**
+ * airlock_restart() - reset the device and set it up as it was
+ * @adev: the device; only from &struct airlock_ops.recover
+ *
+ * Features are agreed as before, and all open queues are set up with empty rings; calls
+ * are disarmed. airlock_ready() comes next. Sleeps.
+ *
+ * Return: 0, -ENODEV when the device is not what it was (said why in the log), -EIO when
+ * it does not answer, -ESHUTDOWN when it is being stopped.
+ */
+int airlock_restart(struct airlock_device *adev);
 
 /**
  * airlock_ready() - DRIVER_OK
@@ -296,11 +324,20 @@ void airlock_queue_fault(struct airlock_queue *q);
 int airlock_ready(struct airlock_device *adev);
 
 /**
+ * airlock_leave() - the device is about to be stopped
+ * @adev: the device
+ *
+ * If it fails from here on, nobody waits for it to come back: @lost is called. For a
+ * function driver that goes down while the device still works. Any context.
+ */
+void airlock_leave(struct airlock_device *adev);
+
+/**
  * airlock_stop() - reset the device and wait until it is quiet
  * @adev: the device
  *
- * After it no call and no @ops comes and no interrupt handler runs; queued
- * @failed or @config work is finished or cancelled. Bounded in time. Sleeps.
+ * After it no call and no @ops comes and no interrupt handler runs; work on them is
+ * finished or cancelled, and no recovery begins. Bounded in time. Sleeps.
  *
  * Return: true when the device confirmed the reset: memory may be reused. The
  * core remembers, and leaks the region otherwise.
@@ -308,10 +345,11 @@ int airlock_ready(struct airlock_device *adev);
 bool airlock_stop(struct airlock_device *adev);
 
 /**
- * airlock_failed() - was the device failed or removed?
+ * airlock_failed() - is the device failed or removed?
  * @adev: the device
  *
- * Return: true once airlock_queue_fault() was called or the function is gone.
+ * Return: true from airlock_queue_fault() until it is up again, for ever when it is not
+ * or when the function is gone.
  */
 bool airlock_failed(const struct airlock_device *adev);
 

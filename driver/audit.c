@@ -99,7 +99,8 @@ static void audit_device(struct core_device *core, void *ctx)
 			   READ_ONCE(cq->kicks), READ_ONCE(cq->calls),
 			   ring_fault_name(ring_drv_fault(&cq->pub.ring)));
 	}
-	seq_printf(seq, "%s - failed=%u\n", pci_name(core->pub.pdev), core->faults);
+	seq_printf(seq, "%s - failed=%u recovered=%u\n", pci_name(core->pub.pdev), core->faults,
+		   core->recoveries);
 }
 
 static int audit_queues_show(struct seq_file *seq, void *unused)

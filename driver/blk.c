@@ -13,9 +13,11 @@
  * a tag, a pool for large requests, and the rings.
  *
  * States. Between airlock_ready() and airlock_stop() the core may report a change
- * of the configuration, which is a new capacity, or that the device has failed,
- * which ends all lanes: requests in flight and all later ones get I/O errors, the
- * disk stays and says so until it is removed.
+ * of the configuration, which is a new capacity, or that the device has failed. Then the
+ * block layer is told to hold its requests. When the device is up again those that it had
+ * are sent once more, and whoever waits for them has waited a little longer. When it is
+ * lost all lanes end: requests in flight and all later ones get I/O errors, the disk
+ * stays and says so until it is removed.
  *
  * Going down. The disk goes first, while the device still answers, so that dirty
  * pages reach it. When it does not answer any more the disk is marked dead first,
@@ -151,12 +153,14 @@ BLK_STAT(kicks);
 BLK_STAT(waits);
 BLK_STAT(bad_replies);
 BLK_STAT(timeouts);
+BLK_STAT(requeues);
 
 static struct attribute *blk_stat_attrs[] = {
 	&dev_attr_kicks.attr,
 	&dev_attr_waits.attr,
 	&dev_attr_bad_replies.attr,
 	&dev_attr_timeouts.attr,
+	&dev_attr_requeues.attr,
 	NULL,
 };
 
@@ -250,20 +254,24 @@ static void blk_set_capacity(struct blk_vdisk *vdisk, bool notify)
 	set_capacity(vdisk->disk, sectors);
 }
 
+static void blk_new_sectors(struct blk_vdisk *vdisk, u64 sectors)
+{
+	/* Our blocks may be larger than what the device says now: whole ones count. */
+	sectors -= sectors % (vdisk->limits.block >> BLK_SECTOR_SHIFT);
+	if (sectors == vdisk->limits.sectors)
+		return;
+	vdisk->limits.sectors = sectors;
+	blk_set_capacity(vdisk, true);
+}
+
 /* The core's @config: only the capacity may change under a running disk (5.2.6.1). */
 static void blk_config(struct airlock_device *adev)
 {
 	struct blk_vdisk *vdisk = auxiliary_get_drvdata(&adev->aux);
 	struct blk_limits limits;
 
-	if (blk_read_limits(adev, &limits))
-		return;
-	/* Our blocks may be larger than what the device says now: whole ones count. */
-	limits.sectors -= limits.sectors % (vdisk->limits.block >> BLK_SECTOR_SHIFT);
-	if (limits.sectors == vdisk->limits.sectors)
-		return;
-	vdisk->limits.sectors = limits.sectors;
-	blk_set_capacity(vdisk, true);
+	if (!blk_read_limits(adev, &limits))
+		blk_new_sectors(vdisk, limits.sectors);
 }
 
 static void blk_kill(struct blk_vdisk *vdisk)
@@ -275,19 +283,95 @@ static void blk_kill(struct blk_vdisk *vdisk)
 			blk_io_kill(&vdisk->lane[i]);
 }
 
+/* The block layer sends nothing from here on; what it is sending now it has sent. */
+static void blk_hold(struct blk_vdisk *vdisk)
+{
+	if (!vdisk->held)
+		blk_mq_quiesce_queue(vdisk->disk->queue);
+	vdisk->held = true;
+}
+
+static void blk_let_go(struct blk_vdisk *vdisk)
+{
+	if (!vdisk->held)
+		return;
+	vdisk->held = false;
+	blk_mq_unquiesce_queue(vdisk->disk->queue);
+	blk_mq_kick_requeue_list(vdisk->disk->queue);
+}
+
+/* All I/O gets errors from here on. */
+static void blk_give_up(struct blk_vdisk *vdisk)
+{
+	blk_kill(vdisk);
+	blk_let_go(vdisk);
+}
+
 /* The core's @failed. */
 static void blk_failed(struct airlock_device *adev)
 {
 	struct blk_vdisk *vdisk = auxiliary_get_drvdata(&adev->aux);
+	unsigned int i;
 
-	dev_err(&adev->pdev->dev, "%s: device failed, all I/O gets errors from here on\n",
+	blk_hold(vdisk);
+	for (i = 0; i < vdisk->num_lanes; i++)
+		blk_io_pause(&vdisk->lane[i]);
+}
+
+/* Is this still a disk that the plan is good for? */
+static bool blk_same(const struct blk_vdisk *vdisk, const struct blk_limits *limits)
+{
+	return limits->block == vdisk->limits.block &&
+	       limits->size_max >= vdisk->limits.size_max && limits->seg_max >= vdisk->segs;
+}
+
+/* The core's @recover. */
+static int blk_recover(struct airlock_device *adev)
+{
+	struct blk_vdisk *vdisk = auxiliary_get_drvdata(&adev->aux);
+	struct blk_limits limits;
+	unsigned int i;
+	int err;
+
+	err = airlock_restart(adev);
+	if (!err)
+		err = blk_read_limits(adev, &limits);
+	if (err)
+		return err;
+	if (!blk_same(vdisk, &limits)) {
+		dev_err(&adev->pdev->dev, "%s: the device came back as another disk\n",
+			vdisk->disk->disk_name);
+		return -ENODEV;
+	}
+	for (i = 0; i < vdisk->num_lanes; i++) {
+		blk_io_take_back(&vdisk->lane[i]);
+		blk_io_start(&vdisk->lane[i]);
+	}
+	err = airlock_ready(adev);
+	if (err)
+		return err;
+	for (i = 0; i < vdisk->num_lanes; i++)
+		blk_io_resume(&vdisk->lane[i]);
+	blk_new_sectors(vdisk, limits.sectors);
+	blk_let_go(vdisk);
+	return 0;
+}
+
+/* The core's @lost. */
+static void blk_lost(struct airlock_device *adev)
+{
+	struct blk_vdisk *vdisk = auxiliary_get_drvdata(&adev->aux);
+
+	dev_err(&adev->pdev->dev, "%s: device lost, all I/O gets errors from here on\n",
 		vdisk->disk->disk_name);
-	blk_kill(vdisk);
+	blk_give_up(vdisk);
 }
 
 static const struct airlock_ops blk_ops = {
 	.config = blk_config,
 	.failed = blk_failed,
+	.recover = blk_recover,
+	.lost = blk_lost,
 };
 
 /* ---- lanes --------------------------------------------------------------------- */
@@ -531,13 +615,16 @@ static void blk_remove(struct auxiliary_device *aux)
 	struct blk_vdisk *vdisk = auxiliary_get_drvdata(aux);
 	struct airlock_device *adev = vdisk->adev;
 
+	/* Nobody waits for a device that is out of service when it is taken away. */
+	airlock_leave(adev);
 	if (airlock_failed(adev)) {
+		airlock_stop(adev);
 		blk_mark_disk_dead(vdisk->disk);
-		blk_kill(vdisk);
+		blk_give_up(vdisk);
 	}
 	del_gendisk(vdisk->disk);
 	airlock_stop(adev);
-	blk_kill(vdisk);
+	blk_give_up(vdisk);
 	blk_mq_free_tag_set(&vdisk->tags);
 	blk_lanes_close(vdisk);
 	airlock_vectors_free(adev);

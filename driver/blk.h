@@ -38,12 +38,14 @@
  * @waits: requests put back because the pool or the ring was full
  * @bad_replies: completions with an unknown status or too short a length
  * @timeouts: requests that the device did not answer in time
+ * @requeues: requests that a device had when it failed, and got again
  */
 struct blk_stats {
 	u64 kicks;
 	u64 waits;
 	u64 bad_replies;
 	u64 timeouts;
+	u64 requeues;
 };
 
 /**
@@ -58,7 +60,8 @@ struct blk_stats {
  *	takes a request out of here, and nobody else, completes it
  * @reaper: takes completions, outside of the interrupt
  * @depth: number of tags
- * @dead: nothing goes in any more; under the lock
+ * @down: the device is out of service: nothing goes in or comes out; under the lock
+ * @dead: nothing goes in any more, for good; under the lock
  * @stats: counters; under the lock
  */
 struct blk_lane {
@@ -71,6 +74,7 @@ struct blk_lane {
 	struct request **inflight;
 	struct tasklet_struct reaper;
 	u32 depth;
+	bool down;
 	bool dead;
 	struct blk_stats stats;
 };
@@ -90,6 +94,7 @@ struct blk_lane {
  *	they still fit @segs
  * @ctrl_bytes: size of a control slot
  * @pool_blocks: blocks in each lane's pool
+ * @held: the block layer was told to send nothing; of the core's calls and remove only
  * @num_lanes: entries of @lane
  * @lane: one a hardware queue
  */
@@ -106,6 +111,7 @@ struct blk_vdisk {
 	u32 runs;
 	u32 ctrl_bytes;
 	u32 pool_blocks;
+	bool held;
 	unsigned int num_lanes;
 	struct blk_lane lane[];
 };
@@ -116,6 +122,9 @@ size_t blk_io_pdu_bytes(void);
 void blk_io_call(struct airlock_queue *q);
 void blk_io_reap_later(struct tasklet_struct *reaper);
 void blk_io_start(struct blk_lane *lane);
+void blk_io_pause(struct blk_lane *lane);
+void blk_io_take_back(struct blk_lane *lane);
+void blk_io_resume(struct blk_lane *lane);
 void blk_io_kill(struct blk_lane *lane);
 
 #endif /* DRIVER_BLK_H */

@@ -263,7 +263,7 @@ static int blk_io_submit(struct blk_lane *lane, struct request *rq)
 		buf.table = &table;
 
 	spin_lock_irqsave(&lane->q->lock, flags);
-	if (likely(!lane->dead))
+	if (likely(!lane->dead && !lane->down))
 		err = ring_drv_add(&lane->q->ring, &buf, rq);
 	if (likely(err >= 0)) {
 		lane->inflight[rq->tag] = rq;
@@ -280,7 +280,7 @@ static void blk_io_publish(struct blk_lane *lane)
 	bool kick = false;
 
 	spin_lock_irqsave(&lane->q->lock, flags);
-	if (likely(!lane->dead))
+	if (likely(!lane->dead && !lane->down))
 		kick = ring_drv_publish(&lane->q->ring);
 	lane->stats.kicks += kick;
 	spin_unlock_irqrestore(&lane->q->lock, flags);
@@ -304,9 +304,15 @@ static blk_status_t blk_io_enter(struct blk_lane *lane, struct request *rq)
 		return BLK_STS_OK;
 
 	blk_io_unalloc(lane, blk_mq_rq_to_pdu(rq));
-	status = err == -ENOSPC ? BLK_STS_DEV_RESOURCE : BLK_STS_IOERR;
-	if (status == BLK_STS_IOERR && !READ_ONCE(lane->dead))
+	if (err == -ENOSPC) {
+		status = BLK_STS_DEV_RESOURCE;
+	} else if (READ_ONCE(lane->dead)) {
+		status = BLK_STS_IOERR;
+	} else {
+		/* The block layer asks again, until it is held or the device is back. */
+		status = BLK_STS_RESOURCE;
 		airlock_queue_fault(lane->q);
+	}
 out:
 	if (status == BLK_STS_DEV_RESOURCE) {
 		spin_lock_irqsave(&lane->q->lock, flags);
@@ -408,7 +414,7 @@ static void blk_io_reap(struct blk_lane *lane)
 
 	spin_lock_irqsave(&lane->q->lock, flags);
 	do {
-		if (lane->dead)
+		if (lane->dead || lane->down)
 			break;
 		ring_drv_disarm(ring);
 		while ((got = ring_drv_poll(ring, &done)) > 0) {
@@ -511,6 +517,77 @@ void blk_io_start(struct blk_lane *lane)
 }
 
 /**
+ * blk_io_pause() - the device is out of service
+ * @lane: the lane; the block layer is held
+ *
+ * What the device has stays where it is: it may still write to its memory. Process
+ * context.
+ */
+void blk_io_pause(struct blk_lane *lane)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lane->q->lock, flags);
+	WRITE_ONCE(lane->down, true);
+	spin_unlock_irqrestore(&lane->q->lock, flags);
+}
+
+/* Out of the device's hands, all of it; with the lane's lock held. */
+static struct request *blk_io_take_all(struct blk_lane *lane)
+{
+	struct request *list = NULL;
+	u32 tag;
+
+	for (tag = 0; tag < lane->depth; tag++) {
+		if (lane->inflight[tag])
+			blk_io_take(lane, lane->inflight[tag], &list);
+	}
+	return list;
+}
+
+/**
+ * blk_io_take_back() - have the block layer send again what the device had
+ * @lane: the lane, paused; the device's reset was confirmed
+ *
+ * A read or write that was done and not answered is done twice, which is harmless: nobody
+ * was told that it was done once. Process context.
+ */
+void blk_io_take_back(struct blk_lane *lane)
+{
+	struct request *list, *rq;
+	unsigned long flags;
+
+	spin_lock_irqsave(&lane->q->lock, flags);
+	list = blk_io_take_all(lane);
+	for (rq = list; rq; rq = ((struct blk_io *)blk_mq_rq_to_pdu(rq))->next)
+		lane->stats.requeues++;
+	spin_unlock_irqrestore(&lane->q->lock, flags);
+
+	while ((rq = list)) {
+		struct blk_io *io = blk_mq_rq_to_pdu(rq);
+
+		list = io->next;
+		blk_io_unalloc(lane, io);
+		blk_mq_requeue_request(rq, false);
+	}
+}
+
+/**
+ * blk_io_resume() - the device is in service again
+ * @lane: the lane, paused
+ */
+void blk_io_resume(struct blk_lane *lane)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lane->q->lock, flags);
+	WRITE_ONCE(lane->down, false);
+	spin_unlock_irqrestore(&lane->q->lock, flags);
+	/* Calls that came since airlock_ready() were not listened to. */
+	tasklet_schedule(&lane->reaper);
+}
+
+/**
  * blk_io_kill() - end a lane: fail what the device has, refuse what comes
  * @lane: the lane of a failed or stopped device
  *
@@ -518,21 +595,16 @@ void blk_io_start(struct blk_lane *lane)
  */
 void blk_io_kill(struct blk_lane *lane)
 {
-	struct request *list = NULL;
+	struct request *list, *rq;
+	struct blk_io *io;
 	unsigned long flags;
-	u32 tag;
 
 	spin_lock_irqsave(&lane->q->lock, flags);
 	WRITE_ONCE(lane->dead, true);
-	for (tag = 0; tag < lane->depth; tag++) {
-		struct request *rq = lane->inflight[tag];
-		struct blk_io *io;
-
-		if (!rq)
-			continue;
+	list = blk_io_take_all(lane);
+	for (rq = list; rq; rq = io->next) {
 		io = blk_mq_rq_to_pdu(rq);
 		io->killed = true;
-		blk_io_take(lane, rq, &list);
 	}
 	spin_unlock_irqrestore(&lane->q->lock, flags);
 	blk_io_hand_on(list);
@@ -540,8 +612,8 @@ void blk_io_kill(struct blk_lane *lane)
 
 /*
  * Too long without an answer. Perhaps only the interrupt was lost: look first.
- * Else the device has the memory and keeps it, so the device must go: the core
- * resets it and blk_io_kill() ends this request with all the others.
+ * Else the device has the memory and keeps it, so the device must be reset: the core
+ * does that, and this request is sent again with all the others.
  */
 static enum blk_eh_timer_return blk_io_timeout(struct request *rq)
 {
@@ -552,6 +624,10 @@ static enum blk_eh_timer_return blk_io_timeout(struct request *rq)
 	blk_io_reap(lane);
 
 	spin_lock_irqsave(&lane->q->lock, flags);
+	if (lane->down) {
+		spin_unlock_irqrestore(&lane->q->lock, flags);
+		return BLK_EH_RESET_TIMER;
+	}
 	stuck = lane->inflight[rq->tag] == rq;
 	first = stuck && ring_drv_fault(&lane->q->ring) == RING_OK;
 	lane->stats.timeouts += stuck;
@@ -564,7 +640,7 @@ static enum blk_eh_timer_return blk_io_timeout(struct request *rq)
 		return BLK_EH_RESET_TIMER;
 
 	dev_err(&lane->vdisk->adev->pdev->dev,
-		"%s: %s: no answer to a request within %u s, giving the device up\n",
+		"%s: %s: no answer to a request within %u s, resetting the device\n",
 		lane->vdisk->disk->disk_name, lane->q->name, rq->timeout / HZ);
 	airlock_queue_fault(lane->q);
 	return BLK_EH_RESET_TIMER;

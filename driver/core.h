@@ -9,7 +9,7 @@
  *   core_device.lock		registers with a selector, status, reset, queues
  *   region_lock (region.c)	all regions, their chunks and spans
  *   window_lock (region_window.c)	all windows, which pages of them are in use
- *   core_device.event_lock	@live against the queueing of @fail_work
+ *   core_device.event_lock	@live against the queueing of @recover_work
  *
  * The interrupt handlers take none of them: they look at @live, which is stored
  * before DRIVER_OK and cleared before the interrupts are synchronised.
@@ -52,6 +52,7 @@ enum vector_mode {
  * @irq_name: for /proc/interrupts
  * @kicks: kicks sent; statistics only, may miss one under concurrency
  * @calls: calls passed on; likewise
+ * @areas: where @pub.ring lies in shared memory
  * @shadow: private memory of @pub.ring
  */
 struct core_queue {
@@ -63,6 +64,7 @@ struct core_queue {
 	char irq_name[48];
 	unsigned long kicks;
 	unsigned long calls;
+	struct ring_areas areas;
 	void *shadow;
 };
 
@@ -76,13 +78,21 @@ struct core_queue {
  * @lock: see above
  * @event_lock: see above
  * @ops: the function driver's, from airlock_negotiate() on
- * @live: between airlock_ready() and airlock_stop(): calls and @ops may come
+ * @live: between airlock_ready() and what ends that: calls and @ops may come
  * @failed: airlock_queue_fault() was called, or the function is gone
+ * @last: airlock_leave() was called: no attempt to bring it up again is made
+ * @leaving: airlock_stop() was called: no recovery begins any more
+ * @out: the function driver was told that the device failed, and not that it is back
+ * @lost: and was told that it is given up
+ * @asleep: the system sleeps; what fails now is recovered when it wakes up
  * @down: the machine goes down; the device is not started any more
  * @quiet: the last reset was confirmed and the device was not started since
  * @slow: a reset was waited for in vain
  * @faults: how often the device was failed
- * @fail_work: resets a failed device and tells the function driver
+ * @recoveries: how often it was brought up again
+ * @tries: attempts to do so since it last was up for a while
+ * @revived: jiffies when it was last brought up
+ * @recover_work: resets a failed device, tells the function driver, brings it up
  * @config_work: tells the function driver of a new configuration
  * @config_next: jiffies before which the next @config_work does not run
  * @config_wait: how long the next change waits behind it; of the work only
@@ -106,11 +116,19 @@ struct core_device {
 	const struct airlock_ops *ops;
 	bool live;
 	bool failed;
+	bool last;
+	bool leaving;
+	bool out;
+	bool lost;
+	bool asleep;
 	bool down;
 	bool quiet;
 	bool slow;
 	unsigned int faults;
-	struct work_struct fail_work;
+	unsigned int recoveries;
+	unsigned int tries;
+	unsigned long revived;
+	struct delayed_work recover_work;
 	struct delayed_work config_work;
 	unsigned long config_next;
 	unsigned long config_wait;
@@ -149,6 +167,8 @@ void airlock_device_destroy(struct core_device *core);
 void airlock_device_fail(struct core_device *core, const char *queue,
 			 const char *why);
 void airlock_device_shutdown(struct core_device *core);
+void airlock_device_suspend(struct core_device *core);
+void airlock_device_resume(struct core_device *core);
 void airlock_device_each(void (*fn)(struct core_device *core, void *ctx), void *ctx);
 
 /* ---- config.c ----------------------------------------------------------- */
@@ -162,8 +182,14 @@ void airlock_config_quiesce(struct core_device *core);
 int airlock_pci_init(void);
 void airlock_pci_exit(void);
 
+/* ---- queue.c ------------------------------------------------------------ */
+
+int airlock_queues_restart(struct core_device *core);
+
 /* ---- vector.c ----------------------------------------------------------- */
 
+int airlock_vector_config(struct core_device *core);
+int airlock_vector_tell(struct core_queue *cq);
 int airlock_vector_attach(struct core_queue *cq);
 void airlock_vector_detach(struct core_queue *cq);
 void airlock_vector_synchronize(struct core_device *core);

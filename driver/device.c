@@ -9,25 +9,34 @@
  *   reset       @quiet. No memory is known to the device, nothing is listened to.
  *   negotiated  FEATURES_OK holds. Configuration is read, queues are set up.
  *   live        @live. Interrupts are passed on, @ops are called.
- *   failed      @failed, and perhaps still @live: the work item resets the device
- *               and calls ops->failed. Kicks are dropped.
+ *   failed      @failed, and perhaps still @live. Kicks are dropped. @recover_work
+ *               resets the device, calls ops->failed (@out), and then tries to lead
+ *               it through negotiated to live again.
+ *   asleep      the same, but the work waits for the system to wake up.
+ *   lost        @lost: it tried often enough, or the function is gone.
  *
- * airlock_negotiate() leads from any state but live through reset to negotiated;
- * airlock_ready() from negotiated to live; airlock_stop() from any state to
- * reset, confirmed or not.
+ * airlock_negotiate() leads from any state but live through reset to negotiated, and so
+ * does airlock_restart() during a recovery; airlock_ready() from negotiated to live;
+ * airlock_stop() from any state to reset, confirmed or not.
+ *
+ * Trying again is bounded: a host that fails a device for ever gets recover_tries resets
+ * of it, later and later, and then no more. A device that was up for a while has
+ * them all again.
  *
  * The device is never trusted to be quick, or to be there: waiting for a reset is
  * bounded, and a reset that was not confirmed is remembered in @quiet, which
  * decides whether shared memory may ever be used for something else.
  *
- * Stopping is in this order: no longer live, under @event_lock, so that no work is
- * queued any more; reset; interrupts synchronised, after which no handler runs;
- * works cancelled, after which no ops run.
+ * Stopping is in this order: leaving, under @event_lock, so that no recovery is queued
+ * any more, and the work on one cancelled, after which none runs; no longer live; reset;
+ * interrupts synchronised, after which no handler runs; the other works cancelled, after
+ * which no ops run.
  */
 #include <linux/cc_platform.h>
 #include <linux/delay.h>
 #include <linux/idr.h>
 #include <linux/jiffies.h>
+#include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <uapi/linux/virtio_config.h>
 #include <uapi/linux/virtio_ids.h>
@@ -39,6 +48,18 @@
 #define DEVICE_RESET_SECONDS	5
 
 #define DEVICE_GONE		0xff
+
+/* How long to wait before the next attempt to bring a device up: at first, and at most. */
+#define DEVICE_PAUSE		HZ
+#define DEVICE_PAUSE_MAX	(16 * HZ)
+
+/* One that was up for so long has its attempts again. */
+#define DEVICE_CALM		(60 * HZ)
+
+static unsigned int recover_tries = 10;
+module_param(recover_tries, uint, 0644);
+MODULE_PARM_DESC(recover_tries,
+		 "how often a failing device is reset and brought up again before it is given up (default 10)");
 
 static DEFINE_IDA(device_ids);
 static DEFINE_MUTEX(device_list_lock);
@@ -115,53 +136,97 @@ static u64 device_choose_features(struct core_device *core, u64 wanted)
 	return offered & (wanted | RING_FEATURES | BIT_ULL(VIRTIO_F_ACCESS_PLATFORM));
 }
 
-int airlock_negotiate(struct airlock_device *adev, u64 wanted,
-		      const struct airlock_ops *ops)
+/*
+ * From reset to negotiated, with the features that @choose finds. Return: 0, -EIO when
+ * the device does not answer, -ENODEV when it must not be used.
+ */
+static int device_agree(struct core_device *core,
+			u64 (*choose)(struct core_device *core, u64 wanted), u64 wanted)
 {
-	struct core_device *core = core_from_pub(adev);
 	u8 status = VIRTIO_CONFIG_S_ACKNOWLEDGE;
 	u64 features;
-	int err;
 
-	if (core_live(core))
-		return -EBUSY;
+	lockdep_assert_held(&core->lock);
 
-	mutex_lock(&core->lock);
-	err = -EIO;
 	if (core->down || !device_reset(core))
-		goto out;
+		return -EIO;
 	core->failed = false;
-	core->ops = ops;
 
 	core->quiet = false;
 	vp_modern_set_status(&core->mdev, status);
 	status |= VIRTIO_CONFIG_S_DRIVER;
 	vp_modern_set_status(&core->mdev, status);
 
-	err = -ENODEV;
-	features = device_choose_features(core, wanted);
+	features = choose(core, wanted);
 	if (!features)
 		goto err_give_up;
 	vp_modern_set_features(&core->mdev, features);
 	status |= VIRTIO_CONFIG_S_FEATURES_OK;
 	vp_modern_set_status(&core->mdev, status);
 	if (fault_due("FEATURES_OK") || vp_modern_get_status(&core->mdev) != status) {
-		dev_err(&adev->pdev->dev, "refused: it does not accept features 0x%llx\n",
+		dev_err(&core->pub.pdev->dev, "refused: it does not accept features 0x%llx\n",
 			features);
 		goto err_give_up;
 	}
-	adev->features = features;
-	err = 0;
-	goto out;
+	core->pub.features = features;
+	return 0;
 
 err_give_up:
 	/* Tells the host that this was on purpose (virtio 1.2, 3.1.1). */
 	vp_modern_set_status(&core->mdev, status | VIRTIO_CONFIG_S_FAILED);
-out:
+	return -ENODEV;
+}
+
+int airlock_negotiate(struct airlock_device *adev, u64 wanted,
+		      const struct airlock_ops *ops)
+{
+	struct core_device *core = core_from_pub(adev);
+	int err;
+
+	if (core_live(core))
+		return -EBUSY;
+
+	mutex_lock(&core->lock);
+	core->ops = ops;
+	core->last = false;
+	core->leaving = false;
+	core->out = false;
+	core->lost = false;
+	core->tries = 0;
+	err = device_agree(core, device_choose_features, wanted);
 	mutex_unlock(&core->lock);
 	return err;
 }
 EXPORT_SYMBOL_GPL(airlock_negotiate);
+
+/* The same as before; what depends on them is set up already. */
+static u64 device_same_features(struct core_device *core, u64 wanted)
+{
+	u64 offered = vp_modern_get_features(&core->mdev);
+
+	if (!(wanted & ~offered))
+		return wanted;
+	dev_err(&core->pub.pdev->dev, "it does not offer features 0x%llx any more\n",
+		wanted & ~offered);
+	return 0;
+}
+
+int airlock_restart(struct airlock_device *adev)
+{
+	struct core_device *core = core_from_pub(adev);
+	int err = -ESHUTDOWN;
+
+	mutex_lock(&core->lock);
+	if (!READ_ONCE(core->leaving))
+		err = device_agree(core, device_same_features, adev->features);
+	if (!err)
+		err = airlock_vector_config(core);
+	if (!err)
+		err = airlock_queues_restart(core);
+	mutex_unlock(&core->lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(airlock_restart);
 
 /* ---- up, failed, down --------------------------------------------------- */
 
@@ -175,6 +240,22 @@ static void device_set_live(struct core_device *core, bool live)
 	spin_unlock_irqrestore(&core->event_lock, flags);
 }
 
+/* No longer live, reset, and nothing of it runs any more. Was the reset confirmed? */
+static bool device_silence(struct core_device *core)
+{
+	bool quiet;
+
+	device_set_live(core, false);
+
+	mutex_lock(&core->lock);
+	quiet = core->quiet || device_reset(core);
+	mutex_unlock(&core->lock);
+
+	airlock_vector_synchronize(core);
+	airlock_config_quiesce(core);
+	return quiet;
+}
+
 int airlock_ready(struct airlock_device *adev)
 {
 	struct core_device *core = core_from_pub(adev);
@@ -183,7 +264,7 @@ int airlock_ready(struct airlock_device *adev)
 	u8 status;
 
 	mutex_lock(&core->lock);
-	if (airlock_failed(adev)) {
+	if (airlock_failed(adev) || READ_ONCE(core->leaving)) {
 		mutex_unlock(&core->lock);
 		return -EIO;
 	}
@@ -197,22 +278,67 @@ int airlock_ready(struct airlock_device *adev)
 		return 0;
 	dev_err(&adev->pdev->dev, "it does not start: status 0x%02x instead of 0x%02x\n",
 		status, want);
-	airlock_stop(adev);
+	device_silence(core);
 	return -EIO;
 }
 EXPORT_SYMBOL_GPL(airlock_ready);
 
-static void device_fail_work(struct work_struct *work)
+/* ---- recovery ----------------------------------------------------------- */
+
+/* Attempts come later and later. */
+static unsigned long device_pause(const struct core_device *core)
 {
-	struct core_device *core = container_of(work, struct core_device, fail_work);
+	const unsigned int doubled = min(core->tries ? core->tries - 1 : 0, 4u);
 
-	mutex_lock(&core->lock);
-	if (core_live(core))
-		device_reset(core);
-	mutex_unlock(&core->lock);
+	return min_t(unsigned long, DEVICE_PAUSE << doubled, DEVICE_PAUSE_MAX);
+}
 
-	if (core_live(core) && core->ops->failed)
+/* Is another attempt to be made? A function that is not there any more gets none. */
+static bool device_try_again(struct core_device *core)
+{
+	return core->tries++ < READ_ONCE(recover_tries) && !READ_ONCE(core->last) &&
+	       pci_device_is_present(core->pub.pdev);
+}
+
+static void device_recover_later(struct core_device *core, unsigned long delay)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&core->event_lock, flags);
+	if (!core->leaving && !core->asleep)
+		queue_delayed_work(system_unbound_wq, &core->recover_work, delay);
+	spin_unlock_irqrestore(&core->event_lock, flags);
+}
+
+static void device_recover_work(struct work_struct *work)
+{
+	struct core_device *core = container_of(to_delayed_work(work), struct core_device,
+						recover_work);
+	struct device *dev = &core->pub.pdev->dev;
+	bool quiet;
+
+	quiet = device_silence(core);
+	if (!core->out) {
+		core->out = true;
 		core->ops->failed(&core->pub);
+	}
+	if (core->lost)
+		return;
+	if (!device_try_again(core)) {
+		dev_err(dev, "given up after %u attempts to bring it up again\n",
+			core->tries - 1);
+		core->lost = true;
+		core->ops->lost(&core->pub);
+		return;
+	}
+	if (quiet && !core->ops->recover(&core->pub)) {
+		core->out = false;
+		core->recoveries++;
+		core->revived = jiffies;
+		dev_info(dev, "it is up again\n");
+		return;
+	}
+	device_recover_later(core, device_pause(core));
 }
 
 /**
@@ -221,8 +347,8 @@ static void device_fail_work(struct work_struct *work)
  * @queue: name of the queue that is at fault, or NULL
  * @why: reason for the log
  *
- * Once for each negotiation: counts, logs, and resets the device from a work
- * item, which tells the function driver. Any context.
+ * Once for each negotiation: counts, logs, and has a work item reset the device, tell
+ * the function driver, and try to bring it up again. Any context.
  */
 void airlock_device_fail(struct core_device *core, const char *queue,
 			 const char *why)
@@ -235,8 +361,10 @@ void airlock_device_fail(struct core_device *core, const char *queue,
 	WRITE_ONCE(core->failed, true);
 	if (first) {
 		core->faults++;
-		if (core->live)
-			queue_work(system_unbound_wq, &core->fail_work);
+		if (core->tries && time_after(jiffies, core->revived + DEVICE_CALM))
+			core->tries = 0;
+		if (core->live && !core->leaving && !core->asleep)
+			queue_delayed_work(system_unbound_wq, &core->recover_work, 0);
 	}
 	spin_unlock_irqrestore(&core->event_lock, flags);
 
@@ -252,25 +380,66 @@ bool airlock_failed(const struct airlock_device *adev)
 }
 EXPORT_SYMBOL_GPL(airlock_failed);
 
+void airlock_leave(struct airlock_device *adev)
+{
+	WRITE_ONCE(core_from_pub(adev)->last, true);
+}
+EXPORT_SYMBOL_GPL(airlock_leave);
+
 bool airlock_stop(struct airlock_device *adev)
 {
 	struct core_device *core = core_from_pub(adev);
-	bool quiet;
+	unsigned long flags;
 
-	device_set_live(core, false);
-
-	mutex_lock(&core->lock);
-	quiet = core->quiet || device_reset(core);
-	mutex_unlock(&core->lock);
-
-	airlock_vector_synchronize(core);
-	airlock_config_quiesce(core);
-	/* ops->failed may stop the device: not a work to wait for then. */
-	if (current_work() != &core->fail_work)
-		cancel_work_sync(&core->fail_work);
-	return quiet;
+	spin_lock_irqsave(&core->event_lock, flags);
+	WRITE_ONCE(core->leaving, true);
+	spin_unlock_irqrestore(&core->event_lock, flags);
+	cancel_delayed_work_sync(&core->recover_work);
+	return device_silence(core);
 }
 EXPORT_SYMBOL_GPL(airlock_stop);
+
+/**
+ * airlock_device_suspend() - silence a device before the system sleeps
+ * @core: the device, in any state. Sleeps; bounded.
+ *
+ * What is in flight waits for airlock_device_resume().
+ */
+void airlock_device_suspend(struct core_device *core)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&core->event_lock, flags);
+	core->asleep = true;
+	spin_unlock_irqrestore(&core->event_lock, flags);
+	cancel_delayed_work_sync(&core->recover_work);
+
+	if (core_live(core)) {
+		WRITE_ONCE(core->failed, true);
+		device_silence(core);
+		core->out = true;
+		core->ops->failed(&core->pub);
+	}
+}
+
+/**
+ * airlock_device_resume() - bring a device up after the system slept
+ * @core: the device. Sleeps; bounded.
+ *
+ * When that does not succeed at once it is tried again later, as after any failure.
+ */
+void airlock_device_resume(struct core_device *core)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&core->event_lock, flags);
+	core->asleep = false;
+	spin_unlock_irqrestore(&core->event_lock, flags);
+	if (!core->out || core->lost)
+		return;
+	device_recover_later(core, 0);
+	flush_delayed_work(&core->recover_work);
+}
 
 /**
  * airlock_device_shutdown() - silence a device for reboot or kexec
@@ -332,7 +501,7 @@ struct core_device *airlock_device_create(struct pci_dev *pdev, u16 type)
 	INIT_LIST_HEAD(&core->node);
 	mutex_init(&core->lock);
 	spin_lock_init(&core->event_lock);
-	INIT_WORK(&core->fail_work, device_fail_work);
+	INIT_DELAYED_WORK(&core->recover_work, device_recover_work);
 	airlock_config_init(core);
 
 	aux = &core->pub.aux;

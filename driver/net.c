@@ -15,9 +15,11 @@
  * asked again without them. Frames larger than a slot need mergeable buffers, so
  * without those neither receive offload nor a larger MTU is possible.
  *
- * Failure. When the core reports that the device has failed, the carrier goes and
- * stays off, frames are dropped, and the counters can still be read. All that is
- * left to do then is to remove it.
+ * Failure. When the core reports that the device has failed, the carrier goes, and what
+ * was on its way is lost. When the device is up again the queues start empty, and the
+ * carrier comes back. Of a device that is lost the counters can still be read; all that is
+ * left to do then is to remove it. Both ways are walked under the stack's lock (RTNL), so
+ * that the interface is not opened or closed meanwhile.
  *
  * The address. One that the device gave cannot be changed: without a control queue
  * there is no way to tell the device, which may filter by it. One that we made up,
@@ -82,10 +84,14 @@ static u64 net_unusable(u64 f)
 
 static void net_config(struct airlock_device *adev);
 static void net_failed(struct airlock_device *adev);
+static int net_recover(struct airlock_device *adev);
+static void net_lost(struct airlock_device *adev);
 
 static const struct airlock_ops net_ops = {
 	.config = net_config,
 	.failed = net_failed,
+	.recover = net_recover,
+	.lost = net_lost,
 };
 
 static int net_negotiate(struct airlock_device *adev)
@@ -137,7 +143,7 @@ static void net_carrier(struct net_nic *nic, bool on)
 {
 	mutex_lock(&nic->link_lock);
 	if (!nic->leaving) {
-		if (on && !nic->dead)
+		if (on && !nic->dead && !nic->down)
 			netif_carrier_on(nic->ndev);
 		else
 			netif_carrier_off(nic->ndev);
@@ -164,22 +170,6 @@ static void net_config(struct airlock_device *adev)
 
 	if (!airlock_config_read(adev, &config, sizeof(config)))
 		net_carrier(nic, net_link(nic, &config));
-}
-
-/* The core's @failed. */
-static void net_failed(struct airlock_device *adev)
-{
-	struct net_nic *nic = auxiliary_get_drvdata(&adev->aux);
-
-	mutex_lock(&nic->link_lock);
-	WRITE_ONCE(nic->dead, true);
-	if (!nic->leaving) {
-		netif_carrier_off(nic->ndev);
-		netif_tx_disable(nic->ndev);
-		dev_err(&adev->pdev->dev, "%s: device failed, the link is down for good\n",
-			netdev_name(nic->ndev));
-	}
-	mutex_unlock(&nic->link_lock);
 }
 
 static void net_set_address(struct net_nic *nic, const struct virtio_net_config *config)
@@ -260,30 +250,45 @@ static int net_configure(struct net_nic *nic)
 
 /* ---- the interface ------------------------------------------------------------------ */
 
-static int net_open(struct net_device *ndev)
+static void net_start_pairs(struct net_nic *nic)
 {
-	struct net_nic *nic = netdev_priv(ndev);
 	unsigned int i;
 
-	if (READ_ONCE(nic->dead))
-		return -EIO;
 	for (i = 0; i < nic->num_pairs; i++) {
 		net_rx_start(&nic->pair[i].rx);
 		net_tx_start(&nic->pair[i].tx);
 	}
+}
+
+static void net_stop_pairs(struct net_nic *nic)
+{
+	unsigned int i;
+
+	netif_tx_disable(nic->ndev);
+	for (i = 0; i < nic->num_pairs; i++) {
+		net_tx_stop(&nic->pair[i].tx);
+		net_rx_stop(&nic->pair[i].rx);
+	}
+}
+
+/* While the device is out of service this is only a wish: net_recover() starts the queues. */
+static int net_open(struct net_device *ndev)
+{
+	struct net_nic *nic = netdev_priv(ndev);
+
+	if (nic->dead)
+		return -EIO;
+	if (!nic->down)
+		net_start_pairs(nic);
 	return 0;
 }
 
 static int net_stop(struct net_device *ndev)
 {
 	struct net_nic *nic = netdev_priv(ndev);
-	unsigned int i;
 
-	netif_tx_disable(ndev);
-	for (i = 0; i < nic->num_pairs; i++) {
-		net_tx_stop(&nic->pair[i].tx);
-		net_rx_stop(&nic->pair[i].rx);
-	}
+	if (!nic->down)
+		net_stop_pairs(nic);
 	return 0;
 }
 
@@ -339,6 +344,74 @@ static const struct net_device_ops net_netdev_ops = {
 	.ndo_set_mac_address = net_set_mac_address,
 	.ndo_validate_addr = eth_validate_addr,
 };
+
+/* ---- failure and recovery -------------------------------------------------------------- */
+
+/* The core's @failed. */
+static void net_failed(struct airlock_device *adev)
+{
+	struct net_nic *nic = auxiliary_get_drvdata(&adev->aux);
+
+	rtnl_lock();
+	if (netif_running(nic->ndev))
+		net_stop_pairs(nic);
+	WRITE_ONCE(nic->down, true);
+	rtnl_unlock();
+	net_carrier(nic, false);
+}
+
+static int net_restart(struct net_nic *nic, bool *link)
+{
+	struct virtio_net_config config;
+	unsigned int i;
+	int err;
+
+	err = airlock_restart(nic->adev);
+	if (!err)
+		err = airlock_config_read(nic->adev, &config, sizeof(config));
+	for (i = 0; !err && i < nic->num_pairs; i++) {
+		err = net_rx_restart(&nic->pair[i].rx);
+		if (!err)
+			err = net_tx_restart(&nic->pair[i].tx);
+	}
+	if (!err)
+		err = airlock_ready(nic->adev);
+	if (!err)
+		*link = net_link(nic, &config);
+	return err;
+}
+
+/* The core's @recover. */
+static int net_recover(struct airlock_device *adev)
+{
+	struct net_nic *nic = auxiliary_get_drvdata(&adev->aux);
+	bool link;
+	int err;
+
+	rtnl_lock();
+	err = net_restart(nic, &link);
+	if (!err) {
+		WRITE_ONCE(nic->down, false);
+		if (netif_running(nic->ndev))
+			net_start_pairs(nic);
+	}
+	rtnl_unlock();
+	if (!err)
+		net_carrier(nic, link);
+	return err;
+}
+
+/* The core's @lost. */
+static void net_lost(struct airlock_device *adev)
+{
+	struct net_nic *nic = auxiliary_get_drvdata(&adev->aux);
+
+	rtnl_lock();
+	WRITE_ONCE(nic->dead, true);
+	rtnl_unlock();
+	dev_err(&adev->pdev->dev, "%s: device lost, the link is down for good\n",
+		netdev_name(nic->ndev));
+}
 
 /* ---- probe and remove ----------------------------------------------------------------- */
 

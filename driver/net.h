@@ -143,7 +143,8 @@ struct net_tx_frame {
  * @nic: the interface
  * @q: the virtqueue; its lock guards the rest but @napi
  * @napi: gives back what the device is done with
- * @fifo: bounce memory
+ * @span: bounce memory
+ * @fifo: the bytes of it in use
  * @fifo_priv: its private memory
  * @frame: frames in flight
  * @armed: a call was asked for and has not been seen
@@ -155,6 +156,7 @@ struct net_tx {
 	struct net_nic *nic;
 	struct airlock_queue *q;
 	struct napi_struct napi;
+	struct airlock_span span;
 	struct fifo fifo;
 	void *fifo_priv;
 	struct net_tx_frame *frame;
@@ -184,7 +186,8 @@ struct net_pair {
  * @tx_size: descriptors of a transmit queue
  * @fifo_bytes: of a transmit FIFO
  * @link_lock: one change of the carrier at a time
- * @dead: the device has failed; never cleared
+ * @down: the device is out of service; under the stack's lock
+ * @dead: the device is lost; never cleared
  * @leaving: the interface is going away; under @link_lock, never cleared
  * @num_pairs: entries of @pair
  * @pair: the queues
@@ -198,6 +201,7 @@ struct net_nic {
 	u32 tx_size;
 	u32 fifo_bytes;
 	struct mutex link_lock;
+	bool down;
 	bool dead;
 	bool leaving;
 	unsigned int num_pairs;
@@ -208,6 +212,7 @@ struct net_nic {
 size_t net_rx_region_bytes(const struct net_nic *nic);
 int net_rx_open(struct net_nic *nic, unsigned int index);
 void net_rx_close(struct net_rx *rx);
+int net_rx_restart(struct net_rx *rx);
 void net_rx_start(struct net_rx *rx);
 void net_rx_stop(struct net_rx *rx);
 
@@ -215,6 +220,7 @@ void net_rx_stop(struct net_rx *rx);
 size_t net_tx_region_bytes(const struct net_nic *nic);
 int net_tx_open(struct net_nic *nic, unsigned int index);
 void net_tx_close(struct net_tx *tx);
+int net_tx_restart(struct net_tx *tx);
 void net_tx_start(struct net_tx *tx);
 void net_tx_stop(struct net_tx *tx);
 netdev_tx_t net_tx_xmit(struct sk_buff *skb, struct net_device *ndev);

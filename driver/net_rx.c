@@ -388,6 +388,9 @@ static int net_rx_bind(struct net_rx *rx)
 	int err = 0;
 	u32 i;
 
+	rx->next = 0;
+	rx->got = 0;
+	rx->backs = 0;
 	spin_lock_irqsave(&rx->q->lock, flags);
 	for (i = 0; !err && i < rx->slots.num; i++) {
 		const struct ring_seg seg = {
@@ -441,6 +444,17 @@ int net_rx_open(struct net_nic *nic, unsigned int index)
 	if (IS_ERR(q))
 		return PTR_ERR(q);
 	rx->q = q;
+	return net_rx_bind(rx);
+}
+
+/**
+ * net_rx_restart() - begin anew with an empty ring
+ * @rx: the queue, stopped; its device was restarted and is not ready
+ *
+ * Return: 0 or -errno.
+ */
+int net_rx_restart(struct net_rx *rx)
+{
 	return net_rx_bind(rx);
 }
 

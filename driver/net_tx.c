@@ -94,7 +94,7 @@ static int net_tx_reclaim(struct net_tx *tx)
 	}
 	if (frames)
 		netdev_tx_completed_queue(txq, frames, bytes);
-	if (tx->full && !READ_ONCE(tx->nic->dead) &&
+	if (tx->full && !READ_ONCE(tx->nic->down) &&
 	    net_tx_has_room(tx, tx->fifo.bytes / 2, tx->q->size / 2)) {
 		tx->full = false;
 		netif_tx_wake_queue(txq);
@@ -292,7 +292,7 @@ static netdev_tx_t net_tx_drop(struct net_tx *tx, struct sk_buff *skb)
 
 	spin_lock_irqsave(&tx->q->lock, flags);
 	net_tx_count(tx, NET_TX_DROPS, 1);
-	if (!netdev_xmit_more() && !READ_ONCE(tx->nic->dead))
+	if (!netdev_xmit_more() && !READ_ONCE(tx->nic->down))
 		after = net_tx_publish(tx);
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 
@@ -317,7 +317,7 @@ netdev_tx_t net_tx_xmit(struct sk_buff *skb, struct net_device *ndev)
 	u32 token;
 	int ret;
 
-	if (unlikely(READ_ONCE(nic->dead) || skb->len > NET_FRAME_MAX))
+	if (unlikely(READ_ONCE(nic->down) || skb->len > NET_FRAME_MAX))
 		return net_tx_drop(tx, skb);
 	if (unlikely(skb_has_frag_list(skb) && skb_linearize(skb)))
 		return net_tx_drop(tx, skb);
@@ -492,6 +492,7 @@ int net_tx_open(struct net_nic *nic, unsigned int index)
 			tx->fifo_priv);
 	if (err)
 		return err;
+	tx->span = span;
 
 	snprintf(name, sizeof(name), "tx%u", index);
 	q = airlock_queue_open(nic->adev, 2 * index + 1, nic->tx_size, name, net_tx_call, tx);
@@ -499,6 +500,21 @@ int net_tx_open(struct net_nic *nic, unsigned int index)
 		return PTR_ERR(q);
 	tx->q = q;
 	return 0;
+}
+
+/**
+ * net_tx_restart() - begin anew with an empty ring
+ * @tx: the queue, stopped; its device was restarted and is not ready
+ *
+ * What was in flight is lost, and was counted as sent.
+ *
+ * Return: 0 or -errno.
+ */
+int net_tx_restart(struct net_tx *tx)
+{
+	netdev_tx_reset_queue(net_tx_stack_queue(tx));
+	return fifo_init(&tx->fifo, tx->span.cpu, tx->span.bus, tx->span.bytes, tx->nic->tx_size,
+			 tx->fifo_priv);
 }
 
 /**

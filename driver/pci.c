@@ -230,18 +230,32 @@ static const struct pci_device_id airlock_pci_ids[] = {
 	{ }
 };
 
-/*
- * A sleeping machine forgets the rings, and a restored one has others than the
- * device knows. Until there is more than that, it does not go to sleep.
- */
-static int airlock_pci_prepare(struct device *dev)
+static int airlock_pci_suspend(struct device *dev)
 {
-	dev_err(dev, "system sleep is not supported; unbind the device first\n");
+	airlock_device_suspend(dev_get_drvdata(dev));
+	return 0;
+}
+
+static int airlock_pci_resume(struct device *dev)
+{
+	airlock_device_resume(dev_get_drvdata(dev));
+	return 0;
+}
+
+/*
+ * What a hibernated system is restored into has not shared the pages that its image
+ * takes for shared.
+ */
+static int airlock_pci_freeze(struct device *dev)
+{
+	dev_err(dev, "hibernation is not supported; unbind the device first\n");
 	return -EOPNOTSUPP;
 }
 
 static const struct dev_pm_ops airlock_pci_pm = {
-	.prepare = airlock_pci_prepare,
+	.suspend = airlock_pci_suspend,
+	.resume = airlock_pci_resume,
+	.freeze = airlock_pci_freeze,
 };
 
 static struct pci_driver airlock_pci_driver = {

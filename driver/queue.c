@@ -12,7 +12,8 @@
  *
  * A queue's rings are a span of the region. Spans are not given back one by one,
  * so a queue that is opened again after a confirmed reset finds the span of its
- * name and takes it up, zeroed.
+ * name and takes it up, zeroed. A queue that stays open over a reset is set up again
+ * where it is, with an empty ring.
  */
 #include <linux/slab.h>
 
@@ -93,7 +94,6 @@ static int queue_make_ring(struct core_device *core, struct core_queue *cq)
 {
 	struct airlock_queue *q = &cq->pub;
 	struct airlock_span span;
-	struct ring_areas areas;
 	char purpose[32];
 	int err;
 
@@ -107,25 +107,34 @@ static int queue_make_ring(struct core_device *core, struct core_queue *cq)
 	if (!cq->shadow)
 		return -ENOMEM;
 
-	ring_place(&areas, span.cpu, span.bus, q->size,
-		   core->pub.features);
-	err = ring_drv_init(&q->ring, &areas, q->size, core->pub.features, cq->shadow);
-	if (err)
-		return err;
-
-	vp_modern_queue_address(&core->mdev, q->index, areas.desc_bus,
-				areas.driver_bus, areas.device_bus);
+	ring_place(&cq->areas, span.cpu, span.bus, q->size, core->pub.features);
 	return 0;
 }
 
-/* All that the device has to accept; the caller undoes what came about. */
-static int queue_set_up(struct core_device *core, struct core_queue *cq)
+/* Empty the ring, and tell the device where it is. */
+static int queue_start_ring(struct core_device *core, struct core_queue *cq)
+{
+	struct airlock_queue *q = &cq->pub;
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&q->lock, flags);
+	err = ring_drv_init(&q->ring, &cq->areas, q->size, core->pub.features, cq->shadow);
+	spin_unlock_irqrestore(&q->lock, flags);
+	if (err)
+		return err;
+	vp_modern_queue_address(&core->mdev, q->index, cq->areas.desc_bus,
+				cq->areas.driver_bus, cq->areas.device_bus);
+	return 0;
+}
+
+/* Does the device have this queue, of this size, and is it free? */
+static int queue_check(struct core_device *core, struct core_queue *cq)
 {
 	struct virtio_pci_modern_device *mdev = &core->mdev;
 	struct device *dev = &core->pub.pdev->dev;
 	u16 index = cq->pub.index, size = cq->pub.size;
 	u32 max;
-	int err;
 
 	max = queue_max(core, index);
 	if (!max) {
@@ -142,23 +151,67 @@ static int queue_set_up(struct core_device *core, struct core_queue *cq)
 		dev_err(dev, "%s: it does not accept %u descriptors\n", cq->pub.name, size);
 		return -EIO;
 	}
+	return 0;
+}
 
-	err = queue_make_ring(core, cq);
-	if (err)
-		return err;
-	err = airlock_vector_attach(cq);
-	if (err)
-		return err;
-	err = queue_map_notify(core, cq);
-	if (err)
-		return err;
+static int queue_enable(struct core_device *core, struct core_queue *cq)
+{
+	struct virtio_pci_modern_device *mdev = &core->mdev;
+	const u16 index = cq->pub.index;
 
 	vp_modern_set_queue_enable(mdev, index, true);
-	if (fault_due("queue enable") || !vp_modern_get_queue_enable(mdev, index)) {
-		dev_err(dev, "%s: it cannot be enabled\n", cq->pub.name);
-		return -EIO;
+	if (!fault_due("queue enable") && vp_modern_get_queue_enable(mdev, index))
+		return 0;
+	dev_err(&core->pub.pdev->dev, "%s: it cannot be enabled\n", cq->pub.name);
+	return -EIO;
+}
+
+/* All that the device has to accept; the caller undoes what came about. */
+static int queue_set_up(struct core_device *core, struct core_queue *cq)
+{
+	int err;
+
+	err = queue_check(core, cq);
+	if (!err)
+		err = queue_make_ring(core, cq);
+	if (!err)
+		err = queue_start_ring(core, cq);
+	if (!err)
+		err = airlock_vector_attach(cq);
+	if (!err)
+		err = queue_map_notify(core, cq);
+	if (!err)
+		err = queue_enable(core, cq);
+	return err;
+}
+
+/**
+ * airlock_queues_restart() - set all open queues up again, empty
+ * @core: the device, negotiated anew; its @lock is held. Nobody uses the queues
+ *
+ * A queue's notification register is where it was: only the same device is restarted.
+ *
+ * Return: 0, or -errno when the device does not accept one of them.
+ */
+int airlock_queues_restart(struct core_device *core)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < core->num_queues; i++) {
+		struct core_queue *cq = core->queues[i];
+
+		if (!cq)
+			continue;
+		err = queue_check(core, cq);
+		if (!err)
+			err = queue_start_ring(core, cq);
+		if (!err)
+			err = airlock_vector_tell(cq);
+		if (!err)
+			err = queue_enable(core, cq);
 	}
-	return 0;
+	return err;
 }
 
 static void queue_free(struct core_device *core, struct core_queue *cq)

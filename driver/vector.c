@@ -118,6 +118,21 @@ static int vector_request(struct core_device *core, int irq, irq_handler_t handl
 	return err;
 }
 
+/**
+ * airlock_vector_config() - tell the device its vector for configuration
+ * @core: the device, with vectors; its @lock is held
+ *
+ * A reset makes it forget.
+ *
+ * Return: 0, or -EIO when it does not take it.
+ */
+int airlock_vector_config(struct core_device *core)
+{
+	if (core->vector_mode == VECTOR_LINE)
+		return 0;
+	return vp_modern_config_vector(&core->mdev, VECTOR_CONFIG) == VECTOR_CONFIG ? 0 : -EIO;
+}
+
 static int vector_set_up_msix(struct core_device *core, unsigned int queues,
 			      enum vector_mode mode)
 {
@@ -136,8 +151,8 @@ static int vector_set_up_msix(struct core_device *core, unsigned int queues,
 		err = vector_request(core, pci_irq_vector(pdev, VECTOR_QUEUES),
 				     vector_on_shared, 0, core->shared_irq_name,
 				     &core->shared_irq);
-	if (!err && vp_modern_config_vector(&core->mdev, VECTOR_CONFIG) != VECTOR_CONFIG)
-		err = -EIO;
+	if (!err)
+		err = airlock_vector_config(core);
 	if (err)
 		vector_tear_down(core);
 	return err;
@@ -204,6 +219,38 @@ void airlock_vectors_free(struct airlock_device *adev)
 }
 EXPORT_SYMBOL_GPL(airlock_vectors_free);
 
+static u16 vector_of(const struct core_queue *cq)
+{
+	if (!cq->call)
+		return VIRTIO_MSI_NO_VECTOR;
+	if (core_from_pub(cq->pub.adev)->vector_mode == VECTOR_EACH)
+		return VECTOR_QUEUES + cq->slot;
+	return VECTOR_QUEUES;
+}
+
+/**
+ * airlock_vector_tell() - tell the device a queue's vector
+ * @cq: the queue, attached, not enabled; the device's @lock is held
+ *
+ * A reset makes it forget.
+ *
+ * Return: 0, or -EIO when it does not take it.
+ */
+int airlock_vector_tell(struct core_queue *cq)
+{
+	struct core_device *core = core_from_pub(cq->pub.adev);
+	const u16 vector = vector_of(cq);
+
+	if (core->vector_mode == VECTOR_LINE)
+		return 0;
+	if (!fault_due("queue vector") &&
+	    vp_modern_queue_vector(&core->mdev, cq->pub.index, vector) == vector)
+		return 0;
+	dev_err(&core->pub.pdev->dev, "%s: it does not take vector %u\n",
+		cq->pub.name, vector);
+	return -EIO;
+}
+
 /**
  * airlock_vector_attach() - connect a queue to its interrupt
  * @cq: the queue, not yet enabled; the device's @lock is held. Sleeps.
@@ -213,17 +260,10 @@ EXPORT_SYMBOL_GPL(airlock_vectors_free);
 int airlock_vector_attach(struct core_queue *cq)
 {
 	struct core_device *core = core_from_pub(cq->pub.adev);
-	u16 vector = VECTOR_QUEUES;
 	int irq, err;
 
-	if (core->vector_mode == VECTOR_LINE)
-		return 0;
-
-	if (!cq->call) {
-		vector = VIRTIO_MSI_NO_VECTOR;
-	} else if (core->vector_mode == VECTOR_EACH) {
-		vector = VECTOR_QUEUES + cq->slot;
-		irq = pci_irq_vector(core->pub.pdev, vector);
+	if (cq->call && core->vector_mode == VECTOR_EACH) {
+		irq = pci_irq_vector(core->pub.pdev, vector_of(cq));
 		snprintf(cq->irq_name, sizeof(cq->irq_name), "%s-%s",
 			 dev_name(&core->pub.aux.dev), cq->pub.name);
 		err = fault_int(request_irq(irq, vector_on_queue, 0, cq->irq_name, cq));
@@ -231,14 +271,10 @@ int airlock_vector_attach(struct core_queue *cq)
 			return err;
 		cq->irq = irq;
 	}
-
-	if (!fault_due("queue vector") &&
-	    vp_modern_queue_vector(&core->mdev, cq->pub.index, vector) == vector)
-		return 0;
-	dev_err(&core->pub.pdev->dev, "%s: it does not take vector %u\n",
-		cq->pub.name, vector);
-	airlock_vector_detach(cq);
-	return -EIO;
+	err = airlock_vector_tell(cq);
+	if (err)
+		airlock_vector_detach(cq);
+	return err;
 }
 
 /**

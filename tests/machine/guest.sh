@@ -67,6 +67,13 @@ pci_of() {
 	readlink -f "$1" | grep -o '/0000:[0-9a-f:.]*' | tail -n 1 | tr -d /
 }
 
+# window_base - where the window begins
+window_base() {
+	for dev in /sys/bus/pci/devices/*; do
+		[ "$(cat "$dev/device")" != 0x1110 ] || sed -n '3s/ .*//p' "$dev/resource"
+	done
+}
+
 # need_disk SERIAL, need_nic MAC - wait for it, print its name
 need_disk() {
 	wait_for 100 disk "$1" >/dev/null || die "no disk with serial $1"
@@ -94,6 +101,24 @@ reads() {
 
 writes() {
 	test "$(awk '{ print $5 }' "/sys/block/$1/stat")" -gt "$2"
+}
+
+# churn SERIAL - write /run/data to a disk and compare, round after round, until
+# /run/churn-stop is there. Marks each round in /run/churn-SERIAL.round, and says how it ended
+# in /run/churn-SERIAL.end.
+churn() {
+	rm -f /run/churn-stop "/run/churn-$1.end"
+	dev=/dev/$(disk "$1")
+	while [ ! -e /run/churn-stop ]; do
+		dd if=/run/data of="$dev" bs=256k oflag=direct conv=fsync 2>/dev/null &&
+			dd if="$dev" bs=128k count=64 iflag=direct 2>/dev/null | cmp - /run/data ||
+			{
+				echo bad >"/run/churn-$1.end"
+				return
+			}
+		touch "/run/churn-$1.round"
+	done
+	echo good >"/run/churn-$1.end"
 }
 
 # connected PORT - is there a TCP connection to that port?

@@ -16,6 +16,7 @@
 #   deadline or ended is dead (WORK/dead says why): each later guest fails at once.
 #
 #   RING in the environment, "packed", has devices offer packed rings.
+#   M_RECONNECT, in seconds, has QEMU look for a back-end again that has gone.
 #   M_BOOT and M_APPEND, to be changed between machine_new and machine_boot, say what the
 #   firmware does with disks, and more words of the kernel's command line. The environment
 #   says CPUS, how many the guest has, and KERNEL_SERIES.
@@ -78,7 +79,7 @@ machine_disk() {
 	backend_device "$backend" "$id" "type=blk,path=$2${4:+,$4}"
 	machine_port
 	M_ARGS+=(
-		-chardev "socket,id=$id-chardev,path=$SOCKET"
+		-chardev "socket,id=$id-chardev,path=$SOCKET${M_RECONNECT:+,reconnect=$M_RECONNECT}"
 		-device "vhost-user-blk-pci,id=$id,chardev=$id-chardev,bus=$PORT,$M_VIRTIO,num-queues=1${5:+,$5}"
 	)
 }
@@ -90,7 +91,7 @@ machine_nic() {
 	backend_device "$backend" "$id" "type=net,$3"
 	machine_port
 	M_ARGS+=(
-		-chardev "socket,id=$id-chardev,path=$SOCKET"
+		-chardev "socket,id=$id-chardev,path=$SOCKET${M_RECONNECT:+,reconnect=$M_RECONNECT}"
 		-netdev "vhost-user,id=$id-netdev,chardev=$id-chardev"
 		-device "virtio-net-pci,id=$id,netdev=$id-netdev,mac=$2,bus=$PORT,$M_VIRTIO,romfile=${M_NIC_OPTIONS:+,$M_NIC_OPTIONS}${5:+,$5}"
 	)

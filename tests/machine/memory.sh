@@ -107,3 +107,12 @@ memory_none() {
 	[ ! -s "$WORK/flipped" ] || fail "used as shared since: $(cat "$WORK/flipped")"
 	[ ! -s "$WORK/touched" ] || fail "used by somebody after it was closed: $(cat "$WORK/touched")"
 }
+
+# memory_address PCI PURPOSE - sets ADDRESS to where a region of a device is in the VMM's memory
+# file, for pages poke; the window has a file of its own
+memory_address() {
+	ADDRESS=$(guest "awk -v pci='$1' -v purpose='$2' '\$1 == pci && \$2 == purpose { print \$3; exit }' \
+		/sys/kernel/debug/airlock/regions" | tr -dc '0-9a-fx')
+	[ -n "$ADDRESS" ] || fail "$1 has no region $2"
+	[ "$M_KIND" != window ] || ADDRESS=$((ADDRESS - $(guest window_base | tr -dc '0-9a-fx')))
+}

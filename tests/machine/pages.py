@@ -12,6 +12,7 @@ Sets of pages of guest memory, as the tests of the emulated SEV machine see them
     pages.py held PID ADDRESS SET TOKEN
                                    pages of the set whose private backing, which begins at
                                    ADDRESS in the emulator's memory, holds the token
+    pages.py poke PID ADDRESS HEX  write those bytes there, as a hostile host does
     pages.py minus A B             pages in A that are not in B
     pages.py same A B              fails and says how they differ, unless they are the same
 
@@ -125,6 +126,11 @@ def runs_of(pages):
             first = None
 
 
+def poke(pid, address, data):
+    os.pwrite(memory(pid), bytes.fromhex(data), int(address, 0))
+    return set()
+
+
 def same(path_a, path_b):
     a, b = load(path_a), load(path_b)
     for name, only in ((path_a, a - b), (path_b, b - a)):
@@ -137,7 +143,8 @@ def same(path_a, path_b):
 
 def main():
     verbs = {'touched': touched, 'forget': forget, 'flips': flips, 'dirty': dirty,
-             'find': find, 'held': held, 'minus': lambda a, b: load(a) - load(b), 'same': same}
+             'find': find, 'held': held, 'poke': poke,
+             'minus': lambda a, b: load(a) - load(b), 'same': same}
     if len(sys.argv) < 3 or sys.argv[1] not in verbs:
         sys.exit('usage: pages.py ' + '|'.join(verbs) + ' ...')
     for run in runs_of(verbs[sys.argv[1]](*sys.argv[2:])):

@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Work that goes on while a test disturbs it, and notices every wrong byte. Sourced after
+# machine.sh by tests that have a HOST with an echo at port 7000.
+#
+# Theory
+#   Of a disk: write and read back, round after round, until told to stop; the first error or
+#   difference ends it (churn, in guest.sh). Of a card: a TCP connection on which every byte
+#   comes back. Devices are told apart by a name, for which the guest has their PCI address
+#   in /run/NAME-pci. How often the driver brought one up again is counted in its list of
+#   queues, so that no test can pass without any recovery.
+
+# start_churn DISK... - write and read back until told to stop; the first error ends it
+start_churn() {
+	guest "rm -f /run/churn-*
+		for s in $*; do
+			churn \$s >/run/churn-\$s.log 2>&1 &
+		done
+		for s in $*; do
+			wait_for 300 test -e /run/churn-\$s.round || die 'no I/O'
+		done"
+}
+
+# churn_ends DISK... - it went on since, and every byte was right
+churn_ends() {
+	guest -t 150 "for s in $*; do
+			rm -f /run/churn-\$s.round
+		done
+		for s in $*; do
+			wait_for 600 test -e /run/churn-\$s.round || die \"no I/O on \$s any more\"
+		done
+		touch /run/churn-stop
+		for s in $*; do
+			wait_for 600 test -e /run/churn-\$s.end || die \"I/O on \$s does not end\"
+			cat /run/churn-\$s.log /run/churn-\$s.end
+			grep -qx good /run/churn-\$s.end || exit 1
+		done"
+}
+
+# recovered NAME - how often the device was brought up again
+recovered() {
+	guest "sed -n \"s/^\$(cat /run/$1-pci) - .* recovered=//p\" /sys/kernel/debug/airlock/queues" |
+		tr -dc '0-9'
+}
+
+# recovers NAME COMMAND WORD... - the command makes the device fail, and it comes back
+recovers() {
+	local name=$1 before
+
+	shift
+	before=$(recovered "$name")
+	"$@"
+	wait_for 60 more_recovered "$name" "$before" || fail "$name was not brought up again"
+}
+
+more_recovered() {
+	[ "$(recovered "$1")" -gt "$2" ]
+}
+
+# start_traffic - checked bytes both ways, for some time
+start_traffic() {
+	guest "rm -f /run/traffic
+		(traffic tcp $HOST 7000 30000000 65536 && echo good >/run/traffic ||
+			echo bad >/run/traffic) >/run/traffic.log 2>&1 &
+		wait_for 100 connected 7000"
+}
+
+traffic_ends_well() {
+	guest -t 180 'wait_for 1500 test -e /run/traffic || die "it does not end"
+		cat /run/traffic.log
+		grep -qx good /run/traffic'
+}
