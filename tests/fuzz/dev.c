@@ -246,6 +246,23 @@ static void do_push(void)
 	check_state();
 }
 
+/* A caller that forgot what it has: nothing happens to a chain that is not popped. */
+static void do_stray(u8 how)
+{
+	const struct ring_chain c = { .id = (u16)((how >> 1) % t.s.size), .count = 1 };
+	u32 i;
+
+	for (i = 0; i < t.taken; i++) {
+		if (t.list[i].id == c.id && !t.list[i].pushed)
+			return;
+	}
+	if (how & 1)
+		ring_dev_push(&t.r, &c, 0);
+	else
+		ring_dev_unpop(&t.r, &c);
+	check_state();
+}
+
 /* What is staged is shown. Return: whether there was any. */
 static bool shown(void)
 {
@@ -489,6 +506,8 @@ static bool restart(void)
 /* Return: false when there is no half any more. */
 static bool step(void)
 {
+	u8 how;
+
 	switch (in_u8(&t.in) & 0x1f) {
 	case 0 ... 6:
 		drv_offer();
@@ -521,8 +540,11 @@ static bool step(void)
 		drv_scribble(true);
 		break;
 	case 30:
-		if (in_u8(&t.in) < 0xf0)
+		how = in_u8(&t.in);
+		if (how < 0xf0) {
+			do_stray(how);
 			break;
+		}
 		ring_dev_break(&t.r, RING_CALLER);
 		check_state();
 		break;
