@@ -86,7 +86,7 @@ void ring_dev_unpop(struct ring_dev *r, const struct ring_chain *c)
 {
 	struct ring_served *s = &r->served[c->id];
 
-	if (s->state != SERVED_POPPED)
+	if (r->fault != RING_OK || s->state != SERVED_POPPED)
 		return;
 	s->state = SERVED_FREE;
 	if (r->in_order)

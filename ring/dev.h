@@ -186,6 +186,8 @@ int ring_dev_pop(struct ring_dev *r, struct ring_chain *c);
  * @r: the half
  * @c: the chain popped latest and not given back or pushed; call it in reverse
  *	order for several
+ *
+ * Nothing happens on a broken queue.
  */
 void ring_dev_unpop(struct ring_dev *r, const struct ring_chain *c);
 

@@ -124,8 +124,15 @@ static inline void __shared *dev_table(struct ring_dev *r, const struct dev_desc
 		return NULL;
 	}
 	table = r->limits.map(r->limits.ctx, d->addr, d->len, false);
-	if (!table)
+	if (!table) {
 		dev_fault(r, RING_DESC_ADDR);
+		return NULL;
+	}
+	/* A word that is not aligned may be read in two parts, at two moments. */
+	if ((unsigned long)shared_unmark(table) % sizeof(__le64)) {
+		dev_fault(r, RING_INDIRECT_SIZE);
+		return NULL;
+	}
 	return table;
 }
 

@@ -24,7 +24,7 @@ static const char * const ring_fault_names[RING_FAULTS] = {
 	[RING_DESC_BYTES] = "descriptor chain has too many bytes",
 	[RING_INDIRECT_OFF] = "indirect descriptor without the feature",
 	[RING_INDIRECT_NEST] = "indirect descriptor is nested or chained",
-	[RING_INDIRECT_SIZE] = "indirect table has a size that cannot be",
+	[RING_INDIRECT_SIZE] = "indirect table has a size or an address that cannot be",
 	[RING_CALLER] = "buffer contents that cannot be",
 	[RING_STALLED] = "no completion in time",
 };

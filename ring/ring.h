@@ -167,7 +167,8 @@
  * @RING_INDIRECT_NEST: an indirect descriptor inside an indirect table, or
  *	one that has NEXT set
  * @RING_INDIRECT_SIZE: an indirect table whose size is 0, no multiple of 16
- *	bytes, or above RING_SIZE_MAX entries
+ *	bytes, or above RING_SIZE_MAX entries; or that is not aligned to 8, as its
+ *	64-bit fields must be (virtio 1.2, 1.4)
  * @RING_CALLER: the caller found the other side lying about what it carries
  *	(see ring_drv_break() and ring_dev_break())
  * @RING_STALLED: the caller gave up waiting for a completion

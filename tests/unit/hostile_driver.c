@@ -161,6 +161,19 @@ static void case55_indirect_table_of_impossible_size(void **state, u64 layout)
 }
 RIG_EITHER(case55_indirect_table_of_impossible_size)
 
+static void case55_indirect_table_not_aligned(void **state, u64 layout)
+{
+	u32 skew;
+
+	for (skew = 1; skew < 8; skew++) {
+		struct rig *rig = rig_with(state, 4, layout | RIG_INDIRECT);
+
+		put(rig, 0, rig_table_bus(0) + skew, 16, INDIRECT);
+		expect_refused(rig, RING_INDIRECT_SIZE);
+	}
+}
+RIG_EITHER(case55_indirect_table_not_aligned)
+
 static void case55_indirect_table_outside_the_regions(void **state, u64 layout)
 {
 	static const u64 at[] = {
@@ -601,6 +614,8 @@ int main(void)
 		RIG_TEST_EITHER("case 55: indirect with next", case55_indirect_with_next),
 		RIG_TEST_EITHER("case 55: indirect table of impossible size",
 				case55_indirect_table_of_impossible_size),
+		RIG_TEST_EITHER("case 55: indirect table not aligned",
+				case55_indirect_table_not_aligned),
 		RIG_TEST_EITHER("case 55: indirect table outside the regions",
 				case55_indirect_table_outside_the_regions),
 		RIG_TEST_EITHER("case 55: indirect table larger than the bound",

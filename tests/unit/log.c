@@ -197,6 +197,22 @@ static void unpopped_chain_leaves_a_packed_log(void **state)
 	pop(rig, b);
 }
 
+static void broken_queue_takes_nothing_back(void **state)
+{
+	unsigned int way;
+
+	for (way = 0; way < RIG_ALL_WAYS; way += 4) {
+		struct rig *rig = rig_logged(state, 4, rig_way(way));
+		const size_t at = rig_way(way) & RIG_PACKED ? packed_at(0) : split_at(0);
+
+		pop(rig, publish(rig, 1, 8, 0));
+		ring_dev_break(&rig->dev, RING_CALLER);
+		ring_dev_unpop(&rig->dev, &rig->c);
+		assert_int_equal(log8(at + INFLIGHT), 1);
+		assert_int_equal(ring_dev_in_flight(&rig->dev), 1);
+	}
+}
+
 static void unpopped_resubmission_stays_in_the_log(void **state)
 {
 	unsigned int way;
@@ -420,6 +436,7 @@ int main(void)
 			 unpopped_chain_leaves_a_split_log),
 		LOG_TEST("a chain that is given back leaves the log, packed",
 			 unpopped_chain_leaves_a_packed_log),
+		LOG_TEST("a broken queue takes nothing back", broken_queue_takes_nothing_back),
 		LOG_TEST("a chain that was popped again and is given back stays in the log",
 			 unpopped_resubmission_stays_in_the_log),
 		LOG_TEST("a log begins where the queue is", log_begins_where_the_queue_is),

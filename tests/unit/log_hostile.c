@@ -378,6 +378,25 @@ static void packed_copies_that_lie(void **state)
 	expect_broken(rig, RING_DESC_ORDER);
 }
 
+/* As the driver offered it the first would have been the last, or gone on. */
+static void packed_copies_that_do_not_end_where_they_say(void **state)
+{
+	unsigned int way;
+
+	for (way = 0; way < 2; way++) {
+		struct rig *rig = rig_logged(state, 4, RIG_PACKED | RIG_INDIRECT);
+
+		rig_put_desc(rig_table(rig, 0), RIG_BUS_DATA, 8, 0, 0);
+		publish_and_pop(rig, way ? 1 : 2);
+		put64(packed_at(0) + ADDR, way ? RIG_BUS_DATA : RIG_BUS_TABLE);
+		put32(packed_at(0) + LEN, 16);
+		put16(packed_at(0) + FLAGS, way ? VRING_DESC_F_NEXT : VRING_DESC_F_INDIRECT);
+		assert_int_equal(restart(rig), 1);
+		assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), -EIO);
+		expect_broken(rig, RING_DESC_NEXT);
+	}
+}
+
 static void packed_ids_that_lie(void **state)
 {
 	static const u16 beyond[] = { 4, 5, 0x8000, 0xffff };
@@ -693,6 +712,8 @@ int main(void)
 			 split_chains_that_were_never_offered),
 		LOG_TEST("case 64: a copy of a descriptor that lies breaks the queue, packed",
 			 packed_copies_that_lie),
+		LOG_TEST("case 64: a copy that does not end where it says breaks the queue, packed",
+			 packed_copies_that_do_not_end_where_they_say),
 		LOG_TEST("case 64: an id that lies breaks the queue, packed", packed_ids_that_lie),
 		LOG_TEST("a chain that broke the queue is not in flight",
 			 chain_that_broke_the_queue_is_not_in_flight),
