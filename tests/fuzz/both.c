@@ -562,6 +562,8 @@ static void dev_unpop(void)
 		return;
 	c.id = last->id;
 	ring_dev_unpop(&t.dev, &c);
+	if (ring_dev_fault(&t.dev) != RING_OK)
+		return;
 	t.n_popped--;
 	t.pops--;
 	t.again += last->again;

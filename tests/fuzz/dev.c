@@ -219,6 +219,8 @@ static void do_unpop(void)
 	c.id = last->id;
 	c.count = last->count;
 	ring_dev_unpop(&t.r, &c);
+	if (broken())
+		return;
 	t.again += last->again;
 	t.pops--;
 	t.taken--;
