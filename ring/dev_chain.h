@@ -104,6 +104,10 @@ static inline int dev_take_desc(struct ring_dev *r, const struct dev_desc *d,
 /*
  * The indirect table that a descriptor names, and how many entries it has. Returns
  * NULL when it is none that can be, and the queue is broken.
+ *
+ * A table may be longer than the queue: no driver should (virtio 1.2, 2.7.5.3.1), Linux
+ * does for large requests on small queues, and what it costs is bounded by
+ * ring_dev_limits and RING_SIZE_MAX.
  */
 static inline void __shared *dev_table(struct ring_dev *r, const struct dev_desc *d,
 				       u32 *num)
@@ -128,8 +132,7 @@ static inline void __shared *dev_table(struct ring_dev *r, const struct dev_desc
 		dev_fault(r, RING_DESC_ADDR);
 		return NULL;
 	}
-	/* A word that is not aligned may be read in two parts, at two moments. */
-	if ((unsigned long)shared_unmark(table) % sizeof(__le64)) {
+	if (!shared_is_aligned(table, sizeof(__le64))) {
 		dev_fault(r, RING_INDIRECT_SIZE);
 		return NULL;
 	}

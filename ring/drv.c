@@ -111,7 +111,7 @@ void ring_drv_show(struct ring_drv *r)
 		packed_drv_show(r);
 	else
 		split_drv_show(r);
-	r->shown = r->adds;
+	WRITE_ONCE(r->shown, r->adds);
 }
 
 bool ring_drv_publish(struct ring_drv *r)
@@ -131,10 +131,12 @@ bool ring_drv_publish(struct ring_drv *r)
 
 u32 ring_drv_kick_data(const struct ring_drv *r, u16 index)
 {
-	u16 next = (u16)r->shown;
+	u16 next;
 
 	if (r->is_packed)
-		next = packed_off_wrap(packed_shown(&r->packed, r->packed.avail, r->size), r->size);
+		next = packed_off_wrap(READ_ONCE(r->packed.shown), r->size);
+	else
+		next = (u16)READ_ONCE(r->shown);
 
 	/* Of a packed queue the wrap counter is the highest bit (virtio 1.2, 2.9.1). */
 	return index | (u32)next << 16;

@@ -201,7 +201,9 @@ bool ring_drv_publish(struct ring_drv *r);
  * @r: the half
  * @index: the queue's number
  *
- * With VIRTIO_F_NOTIFICATION_DATA negotiated (virtio 1.2, 2.9 and 4.1.5.2).
+ * With VIRTIO_F_NOTIFICATION_DATA negotiated (virtio 1.2, 2.9 and 4.1.5.2). Need not be
+ * serialised with other calls: a kick comes after the lock was dropped, and names what the
+ * latest ring_drv_show() or ring_drv_publish() showed, its own or another's.
  *
  * Return: queue number, and where the next descriptor will be made available.
  */

@@ -163,16 +163,6 @@ static inline void packed_put(struct ring_packed *p, u32 at, u64 rest)
 	}
 }
 
-/* Up to where the other side was shown, when @pos was written up to. */
-static inline u32 packed_shown(const struct ring_packed *p, u32 pos, u32 size)
-{
-	u32 staged = size + packed_index(pos, size) - p->held_at;
-
-	if (!p->holds)
-		return pos;
-	return packed_back(pos, staged > size ? staged - size : staged, size);
-}
-
 /* Barriers A and C: what was written before is seen with the first descriptor. */
 static inline void packed_show(struct ring_packed *p)
 {

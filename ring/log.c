@@ -432,7 +432,7 @@ static int packed_repop(struct ring_dev *r, u16 head, struct ring_chain *c)
 			return ret;
 		/* As it was popped at first: what goes on says so, what does not is the last. */
 		if (!(d.flags & VRING_DESC_F_NEXT) != (c->count == log->entry[head].num))
-			return dev_fault(r, RING_DESC_NEXT);
+			return dev_fault(r, RING_LOG_CHAIN);
 		i = log->entry[i].next;
 	}
 	ret = dev_check_id(r, id);

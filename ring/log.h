@@ -17,10 +17,11 @@
  * Entries that are free are a list in the log.
  *
  * The front-end can write to it, and so can whoever took the front-end over. It is
- * shared memory like any other: while the half runs, nothing is read back from it. The
- * links are known privately. When it is attached, everything is read once and checked: a
- * log that cannot be is refused. What it says of descriptors is then as good as what a
- * driver says: it is validated when popped.
+ * shared memory like any other: of what the half writes while it runs, nothing is read
+ * back. The links are known privately. When it is attached, all that ties entries together
+ * is read once and checked: a log that cannot be is refused. What it says of descriptors
+ * is as good as what a driver says: it is read, and validated, when the chain is popped
+ * again.
  *
  * Chains in flight are popped again first, in their old order (counter), and then those
  * that are new. At least once, and exactly once if the back-end's own work can be

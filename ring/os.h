@@ -48,6 +48,10 @@ typedef uint64_t u64;
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
+/* One load, one store: for private words that two threads share. */
+#define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+
 #define U16_MAX		UINT16_MAX
 #define U32_MAX		UINT32_MAX
 #define S64_MAX		INT64_MAX

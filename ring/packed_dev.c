@@ -144,5 +144,6 @@ bool packed_dev_pending(const struct ring_dev *r)
 
 void packed_dev_tell(struct ring_dev *r)
 {
-	packed_event_store(r->packed.device_event, r->packed.avail, r->size, r->armed, r->event_idx);
+	packed_event_store(r->packed.device_event, r->packed.avail, r->size, r->armed,
+			   r->event_idx);
 }

@@ -110,6 +110,8 @@ void packed_drv_show(struct ring_drv *r)
 		shared_store64(&ring_words(p->desc, p->held_at)->addr, p->held_addr);
 	/* Barrier A pairs with B in packed_dev_pop(). */
 	packed_show(p);
+	/* For ring_drv_kick_data(), which may look at any time. */
+	WRITE_ONCE(p->shown, p->avail);
 	/* Beyond the size it says no more, and must not wrap. */
 	r->unasked = min_t(u32, r->unasked, RING_SIZE_MAX);
 }

@@ -25,6 +25,7 @@ static const char * const ring_fault_names[RING_FAULTS] = {
 	[RING_INDIRECT_OFF] = "indirect descriptor without the feature",
 	[RING_INDIRECT_NEST] = "indirect descriptor is nested or chained",
 	[RING_INDIRECT_SIZE] = "indirect table has a size or an address that cannot be",
+	[RING_LOG_CHAIN] = "in-flight log has a chain that does not end where it says",
 	[RING_CALLER] = "buffer contents that cannot be",
 	[RING_STALLED] = "no completion in time",
 };

@@ -169,6 +169,7 @@
  * @RING_INDIRECT_SIZE: an indirect table whose size is 0, no multiple of 16
  *	bytes, or above RING_SIZE_MAX entries; or that is not aligned to 8, as its
  *	64-bit fields must be (virtio 1.2, 1.4)
+ * @RING_LOG_CHAIN: the in-flight log's copy of a chain does not end where the log says
  * @RING_CALLER: the caller found the other side lying about what it carries
  *	(see ring_drv_break() and ring_dev_break())
  * @RING_STALLED: the caller gave up waiting for a completion
@@ -193,6 +194,7 @@ enum ring_fault {
 	RING_INDIRECT_OFF,
 	RING_INDIRECT_NEST,
 	RING_INDIRECT_SIZE,
+	RING_LOG_CHAIN,
 	RING_CALLER,
 	RING_STALLED,
 	RING_FAULTS,
@@ -320,6 +322,7 @@ struct ring_split {
  * @device_event: written by the device
  * @avail: position of the next descriptor to make available or to pop
  * @used: position of the next descriptor to be used
+ * @shown: driver half: position of the next descriptor that was not shown
  * @held: the last word of the first descriptor that was written since the latest
  *	show, which shows all: it is stored last
  * @held_addr: of the driver half, its first word
@@ -334,6 +337,7 @@ struct ring_packed {
 	u64 held_addr;
 	u32 avail;
 	u32 used;
+	u32 shown;
 	u16 held_at;
 	bool holds;
 };

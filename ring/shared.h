@@ -175,6 +175,12 @@ static inline void *shared_unmark(const void __shared *p)
 	return __shared_raw(void, p);
 }
 
+/* Is @p aligned to @n bytes? A word that is not may be read in two parts, at two moments. */
+static inline bool shared_is_aligned(const void __shared *p, size_t n)
+{
+	return !((unsigned long)__shared_raw(const u8, p) % n);
+}
+
 /* @p advanced by @n bytes. */
 static inline void __shared *shared_at(void __shared *p, size_t n)
 {

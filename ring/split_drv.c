@@ -7,7 +7,8 @@
  * was published all lives in the private shadow, so that scribbling over the
  * table confuses the device alone. Of the used ring two things are read:
  * used.idx, which may advance by at most what is in flight, and then one 8-byte
- * element per completion, which cannot tear.
+ * element per completion, by one load. (Of eight elements one lies in two cache lines,
+ * where a load may find half of a new value: it is judged as any other.)
  *
  * An index is free-running and 16 bits wide; differences are taken modulo 2^16.
  */

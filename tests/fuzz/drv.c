@@ -503,7 +503,7 @@ static void start_later(u32 n)
 	}
 	if (share_is_packed(&t.s)) {
 		t.pos = t.shown_pos = t.used_pos = n % (2 * t.s.size);
-		t.r.packed.avail = t.r.packed.used = t.pos;
+		t.r.packed.avail = t.r.packed.shown = t.r.packed.used = t.pos;
 		/* All were used: those before the place in this round, the others in the last. */
 		for (i = 0; n && i < t.s.size; i++)
 			shared_store16(&desc[i].flags, (t.pos < t.s.size) == (i < t.pos % t.s.size) ?

@@ -71,7 +71,7 @@ lie() {
 }
 
 traffic_works() {
-	guest -t 120 "traffic tcp $HOST 7000 ${1:-1000000} 65536"
+	guest -t 120 "traffic tcp $HOST 7000 1000000 65536"
 }
 
 lying_disk() {

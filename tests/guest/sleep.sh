@@ -58,7 +58,8 @@ sleeps_busy() {
 	sleep_and_wake
 	churn_ends main
 	traffic_ends_well
-	more_recovered main "$1" && more_recovered nic "$1" || fail "the devices were not reset"
+	more_recovered main "$1" || fail "the disk was not reset"
+	more_recovered nic "$1" || fail "the card was not reset"
 }
 
 # What never worked since it woke up must not fail it the next time either.

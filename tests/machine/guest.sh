@@ -110,12 +110,11 @@ churn() {
 	rm -f /run/churn-stop "/run/churn-$1.end"
 	dev=/dev/$(disk "$1")
 	while [ ! -e /run/churn-stop ]; do
-		dd if=/run/data of="$dev" bs=256k oflag=direct conv=fsync 2>/dev/null &&
-			dd if="$dev" bs=128k count=64 iflag=direct 2>/dev/null | cmp - /run/data ||
-			{
-				echo bad >"/run/churn-$1.end"
-				return
-			}
+		if ! dd if=/run/data of="$dev" bs=256k oflag=direct conv=fsync 2>/dev/null ||
+			! dd if="$dev" bs=128k count=64 iflag=direct 2>/dev/null | cmp - /run/data; then
+			echo bad >"/run/churn-$1.end"
+			return
+		fi
 		touch "/run/churn-$1.round"
 	done
 	echo good >"/run/churn-$1.end"

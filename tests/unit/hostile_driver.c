@@ -45,6 +45,7 @@ static void case54_empty_loop_ends_at_the_largest_size(void **state, u64 layout)
 }
 RIG_EITHER(case54_empty_loop_ends_at_the_largest_size)
 
+/* Drivers do that; the segments are bounded all the same: see dev_table(). */
 static void case54_indirect_table_longer_than_the_queue(void **state, u64 layout)
 {
 	struct rig *rig = rig_with(state, 1, layout | RIG_INDIRECT);

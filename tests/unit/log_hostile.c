@@ -393,7 +393,7 @@ static void packed_copies_that_do_not_end_where_they_say(void **state)
 		put16(packed_at(0) + FLAGS, way ? VRING_DESC_F_NEXT : VRING_DESC_F_INDIRECT);
 		assert_int_equal(restart(rig), 1);
 		assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), -EIO);
-		expect_broken(rig, RING_DESC_NEXT);
+		expect_broken(rig, RING_LOG_CHAIN);
 	}
 }
 

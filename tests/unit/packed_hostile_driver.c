@@ -352,7 +352,8 @@ static void flipping_chain_never_escapes(void **state)
 		}
 		popped++;
 		wrong += rig->c.id > 3 || rig->c.count < 1 || rig->c.count > 4 ||
-			 rig->c.out + rig->c.in != rig->c.count;
+			 /* Less at first: those of zero bytes count as descriptors only. */
+			 rig->c.out + rig->c.in > rig->c.count;
 		for (n = 0; n < (u32)rig->c.out + rig->c.in && n < RIG_SEGS; n++) {
 			const size_t at = (size_t)((u8 *)shared_unmark(rig->iov[n].base) - data);
 
