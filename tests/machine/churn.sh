@@ -58,16 +58,19 @@ more_recovered() {
 	[ "$(recovered "$1")" -gt "$2" ]
 }
 
-# start_traffic - checked bytes both ways, for some time
+# start_traffic - checked bytes both ways, connection after connection, until told to stop
 start_traffic() {
-	guest "rm -f /run/traffic
-		(traffic tcp $HOST 7000 30000000 65536 && echo good >/run/traffic ||
-			echo bad >/run/traffic) >/run/traffic.log 2>&1 &
+	guest "rm -f /run/traffic*
+		(while [ ! -e /run/traffic-stop ]; do
+			traffic tcp $HOST 7000 3000000 65536 || exit 1
+		done && echo good >/run/traffic) >/run/traffic.log 2>&1 &
 		wait_for 100 connected 7000"
 }
 
 traffic_ends_well() {
-	guest -t 180 'wait_for 1500 test -e /run/traffic || die "it does not end"
-		cat /run/traffic.log
-		grep -qx good /run/traffic'
+	guest -t 180 'touch /run/traffic-stop
+		wait_for 1500 grep -qsx good /run/traffic || {
+			cat /run/traffic.log
+			die "it failed, or does not end"
+		}'
 }

@@ -13,6 +13,8 @@ Sets of pages of guest memory, as the tests of the emulated SEV machine see them
                                    pages of the set whose private backing, which begins at
                                    ADDRESS in the emulator's memory, holds the token
     pages.py poke PID ADDRESS HEX  write those bytes there, as a hostile host does
+    pages.py poke PID ADDRESS HEX LOG TEXT
+                                   over and over, until the text appears in that file once more
     pages.py minus A B             pages in A that are not in B
     pages.py same A B              fails and says how they differ, unless they are the same
 
@@ -28,8 +30,10 @@ Theory
 import ctypes
 import os
 import sys
+import time
 
 PAGE = 4096
+POKE_SECONDS = 60
 ONE_VIEW = range(0xA0000 // PAGE, 0x100000 // PAGE)
 PUNCH_HOLE_KEEP_SIZE = 3
 
@@ -126,8 +130,22 @@ def runs_of(pages):
             first = None
 
 
-def poke(pid, address, data):
-    os.pwrite(memory(pid), bytes.fromhex(data), int(address, 0))
+def poke(pid, address, data, log=None, text=''):
+    fd, data, address = memory(pid), bytes.fromhex(data), int(address, 0)
+    os.pwrite(fd, data, address)
+    if not log:
+        return set()
+
+    def seen():
+        with open(log, 'rb') as lines:
+            return lines.read().count(text.encode())
+    before, end = seen(), time.monotonic() + POKE_SECONDS
+    while seen() == before:
+        if time.monotonic() > end:
+            sys.exit(f'pages.py: nobody noticed in {POKE_SECONDS} seconds')
+        # An honest device stores the right value again soon.
+        for _ in range(1000):
+            os.pwrite(fd, data, address)
     return set()
 
 
