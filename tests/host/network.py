@@ -114,6 +114,7 @@ def restart():
 
 restart()
 PEER = accept(SERVER)
+settled()   # until then the card may drop what it is to send
 
 
 @check("a frame goes out with its length before it")
