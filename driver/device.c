@@ -49,9 +49,9 @@
 
 #define DEVICE_GONE		0xff
 
-/* How long to wait before the next attempt to bring a device up: at first, and at most. */
+/* How long to wait before the next attempt to bring a device up: at first, then doubled. */
 #define DEVICE_PAUSE		HZ
-#define DEVICE_PAUSE_MAX	(16 * HZ)
+#define DEVICE_DOUBLINGS	4u
 
 /* One that was up for so long has its attempts again. */
 #define DEVICE_CALM		(60 * HZ)
@@ -285,12 +285,16 @@ EXPORT_SYMBOL_GPL(airlock_ready);
 
 /* ---- recovery ----------------------------------------------------------- */
 
-/* Attempts come later and later. */
-static unsigned long device_pause(const struct core_device *core)
+/* Reset it, and tell the function driver, once. Was the reset confirmed? */
+static bool device_take_out(struct core_device *core)
 {
-	const unsigned int doubled = min(core->tries ? core->tries - 1 : 0, 4u);
+	const bool quiet = device_silence(core);
 
-	return min_t(unsigned long, DEVICE_PAUSE << doubled, DEVICE_PAUSE_MAX);
+	if (!core->out) {
+		core->out = true;
+		core->ops->failed(&core->pub);
+	}
+	return quiet;
 }
 
 /* Is another attempt to be made? A function that is not there any more gets none. */
@@ -315,13 +319,8 @@ static void device_recover_work(struct work_struct *work)
 	struct core_device *core = container_of(to_delayed_work(work), struct core_device,
 						recover_work);
 	struct device *dev = &core->pub.pdev->dev;
-	bool quiet;
+	const bool quiet = device_take_out(core);
 
-	quiet = device_silence(core);
-	if (!core->out) {
-		core->out = true;
-		core->ops->failed(&core->pub);
-	}
 	if (core->lost)
 		return;
 	if (!device_try_again(core)) {
@@ -338,7 +337,7 @@ static void device_recover_work(struct work_struct *work)
 		dev_info(dev, "it is up again\n");
 		return;
 	}
-	device_recover_later(core, device_pause(core));
+	device_recover_later(core, DEVICE_PAUSE << min(core->tries - 1, DEVICE_DOUBLINGS));
 }
 
 /**
@@ -416,9 +415,7 @@ void airlock_device_suspend(struct core_device *core)
 
 	if (core_live(core)) {
 		WRITE_ONCE(core->failed, true);
-		device_silence(core);
-		core->out = true;
-		core->ops->failed(&core->pub);
+		device_take_out(core);
 	}
 }
 

@@ -370,9 +370,9 @@ static int net_restart(struct net_nic *nic, bool *link)
 	if (!err)
 		err = airlock_config_read(nic->adev, &config, sizeof(config));
 	for (i = 0; !err && i < nic->num_pairs; i++) {
-		err = net_rx_restart(&nic->pair[i].rx);
+		err = net_rx_begin(&nic->pair[i].rx);
 		if (!err)
-			err = net_tx_restart(&nic->pair[i].tx);
+			err = net_tx_begin(&nic->pair[i].tx);
 	}
 	if (!err)
 		err = airlock_ready(nic->adev);

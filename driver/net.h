@@ -212,7 +212,7 @@ struct net_nic {
 size_t net_rx_region_bytes(const struct net_nic *nic);
 int net_rx_open(struct net_nic *nic, unsigned int index);
 void net_rx_close(struct net_rx *rx);
-int net_rx_restart(struct net_rx *rx);
+int net_rx_begin(struct net_rx *rx);
 void net_rx_start(struct net_rx *rx);
 void net_rx_stop(struct net_rx *rx);
 
@@ -220,7 +220,7 @@ void net_rx_stop(struct net_rx *rx);
 size_t net_tx_region_bytes(const struct net_nic *nic);
 int net_tx_open(struct net_nic *nic, unsigned int index);
 void net_tx_close(struct net_tx *tx);
-int net_tx_restart(struct net_tx *tx);
+int net_tx_begin(struct net_tx *tx);
 void net_tx_start(struct net_tx *tx);
 void net_tx_stop(struct net_tx *tx);
 netdev_tx_t net_tx_xmit(struct sk_buff *skb, struct net_device *ndev);

@@ -381,8 +381,15 @@ static int net_rx_pool(struct net_rx *rx)
 	return 0;
 }
 
-/* Tie descriptors to slots, and have all of them posted by net_rx_start(). */
-static int net_rx_bind(struct net_rx *rx)
+/**
+ * net_rx_begin() - begin with an empty ring
+ * @rx: the queue, stopped; its device is not ready
+ *
+ * Ties descriptors to slots, all of which net_rx_start() posts.
+ *
+ * Return: 0 or -errno.
+ */
+int net_rx_begin(struct net_rx *rx)
 {
 	unsigned long flags;
 	int err = 0;
@@ -444,18 +451,7 @@ int net_rx_open(struct net_nic *nic, unsigned int index)
 	if (IS_ERR(q))
 		return PTR_ERR(q);
 	rx->q = q;
-	return net_rx_bind(rx);
-}
-
-/**
- * net_rx_restart() - begin anew with an empty ring
- * @rx: the queue, stopped; its device was restarted and is not ready
- *
- * Return: 0 or -errno.
- */
-int net_rx_restart(struct net_rx *rx)
-{
-	return net_rx_bind(rx);
+	return net_rx_begin(rx);
 }
 
 /**

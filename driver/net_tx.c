@@ -462,6 +462,21 @@ size_t net_tx_region_bytes(const struct net_nic *nic)
 }
 
 /**
+ * net_tx_begin() - begin with an empty ring
+ * @tx: the queue, stopped; its device is not ready
+ *
+ * After a restart what was in flight is lost; it was counted as sent.
+ *
+ * Return: 0 or -errno.
+ */
+int net_tx_begin(struct net_tx *tx)
+{
+	netdev_tx_reset_queue(net_tx_stack_queue(tx));
+	return fifo_init(&tx->fifo, tx->span.cpu, tx->span.bus, tx->nic->fifo_bytes,
+			 tx->nic->tx_size, tx->fifo_priv);
+}
+
+/**
  * net_tx_open() - set a transmit queue up
  * @nic: the interface; the device not ready
  * @index: number of the pair
@@ -471,7 +486,6 @@ size_t net_tx_region_bytes(const struct net_nic *nic)
 int net_tx_open(struct net_nic *nic, unsigned int index)
 {
 	struct net_tx *tx = &nic->pair[index].tx;
-	struct airlock_span span;
 	struct airlock_queue *q;
 	char name[16];
 	int err;
@@ -485,36 +499,16 @@ int net_tx_open(struct net_nic *nic, unsigned int index)
 		return -ENOMEM;
 
 	snprintf(name, sizeof(name), "tx%u.fifo", index);
-	err = airlock_span_alloc(nic->adev, name, nic->fifo_bytes, &span);
+	err = airlock_span_alloc(nic->adev, name, nic->fifo_bytes, &tx->span);
 	if (err)
 		return err;
-	err = fifo_init(&tx->fifo, span.cpu, span.bus, nic->fifo_bytes, nic->tx_size,
-			tx->fifo_priv);
-	if (err)
-		return err;
-	tx->span = span;
 
 	snprintf(name, sizeof(name), "tx%u", index);
 	q = airlock_queue_open(nic->adev, 2 * index + 1, nic->tx_size, name, net_tx_call, tx);
 	if (IS_ERR(q))
 		return PTR_ERR(q);
 	tx->q = q;
-	return 0;
-}
-
-/**
- * net_tx_restart() - begin anew with an empty ring
- * @tx: the queue, stopped; its device was restarted and is not ready
- *
- * What was in flight is lost, and was counted as sent.
- *
- * Return: 0 or -errno.
- */
-int net_tx_restart(struct net_tx *tx)
-{
-	netdev_tx_reset_queue(net_tx_stack_queue(tx));
-	return fifo_init(&tx->fifo, tx->span.cpu, tx->span.bus, tx->span.bytes, tx->nic->tx_size,
-			 tx->fifo_priv);
+	return net_tx_begin(tx);
 }
 
 /**

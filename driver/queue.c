@@ -154,11 +154,18 @@ static int queue_check(struct core_device *core, struct core_queue *cq)
 	return 0;
 }
 
-static int queue_enable(struct core_device *core, struct core_queue *cq)
+/* An empty ring, its interrupt, and on: what a reset makes a device forget. */
+static int queue_program(struct core_device *core, struct core_queue *cq)
 {
 	struct virtio_pci_modern_device *mdev = &core->mdev;
 	const u16 index = cq->pub.index;
+	int err;
 
+	err = queue_start_ring(core, cq);
+	if (!err)
+		err = airlock_vector_tell(cq);
+	if (err)
+		return err;
 	vp_modern_set_queue_enable(mdev, index, true);
 	if (!fault_due("queue enable") && vp_modern_get_queue_enable(mdev, index))
 		return 0;
@@ -175,13 +182,11 @@ static int queue_set_up(struct core_device *core, struct core_queue *cq)
 	if (!err)
 		err = queue_make_ring(core, cq);
 	if (!err)
-		err = queue_start_ring(core, cq);
-	if (!err)
 		err = airlock_vector_attach(cq);
 	if (!err)
 		err = queue_map_notify(core, cq);
 	if (!err)
-		err = queue_enable(core, cq);
+		err = queue_program(core, cq);
 	return err;
 }
 
@@ -205,11 +210,7 @@ int airlock_queues_restart(struct core_device *core)
 			continue;
 		err = queue_check(core, cq);
 		if (!err)
-			err = queue_start_ring(core, cq);
-		if (!err)
-			err = airlock_vector_tell(cq);
-		if (!err)
-			err = queue_enable(core, cq);
+			err = queue_program(core, cq);
 	}
 	return err;
 }

@@ -252,28 +252,26 @@ int airlock_vector_tell(struct core_queue *cq)
 }
 
 /**
- * airlock_vector_attach() - connect a queue to its interrupt
+ * airlock_vector_attach() - request a queue's interrupt
  * @cq: the queue, not yet enabled; the device's @lock is held. Sleeps.
  *
- * Return: 0, -EIO when the device does not take the vector, -errno.
+ * The device learns of it by airlock_vector_tell().
+ *
+ * Return: 0 or -errno.
  */
 int airlock_vector_attach(struct core_queue *cq)
 {
 	struct core_device *core = core_from_pub(cq->pub.adev);
 	int irq, err;
 
-	if (cq->call && core->vector_mode == VECTOR_EACH) {
-		irq = pci_irq_vector(core->pub.pdev, vector_of(cq));
-		snprintf(cq->irq_name, sizeof(cq->irq_name), "%s-%s",
-			 dev_name(&core->pub.aux.dev), cq->pub.name);
-		err = fault_int(request_irq(irq, vector_on_queue, 0, cq->irq_name, cq));
-		if (err)
-			return err;
+	if (!cq->call || core->vector_mode != VECTOR_EACH)
+		return 0;
+	irq = pci_irq_vector(core->pub.pdev, vector_of(cq));
+	snprintf(cq->irq_name, sizeof(cq->irq_name), "%s-%s",
+		 dev_name(&core->pub.aux.dev), cq->pub.name);
+	err = fault_int(request_irq(irq, vector_on_queue, 0, cq->irq_name, cq));
+	if (!err)
 		cq->irq = irq;
-	}
-	err = airlock_vector_tell(cq);
-	if (err)
-		airlock_vector_detach(cq);
 	return err;
 }
 

@@ -42,21 +42,27 @@ load() {
 		random_file /run/data 8"
 }
 
-# poke_used SIZE [LOG TEXT] - used.idx of the split ring at ADDRESS goes where it cannot be;
-# descriptors, avail ring and used ring begin on a cache line each (ring_place())
+# find_ring NAME QUEUE - sets ADDRESS, where that split queue is in the VMM's memory file, and
+# SIZE, its descriptors
+find_ring() {
+	local pci
+
+	pci=$(guest "cat /run/$1-pci" | tr -dc '0-9a-f:.')
+	SIZE=$(guest "sed -n \"s/^$pci $2 size=\([0-9]*\) .*/\1/p\" /sys/kernel/debug/airlock/queues" |
+		tr -dc '0-9')
+	memory_address "$pci" "ring.$2"
+}
+
+# poke_used [LOG TEXT] - used.idx of the ring goes where it cannot be; descriptors, avail ring
+# and used ring begin on a cache line each (ring_place())
 poke_used() {
-	pages poke "$M_PID" "$((ADDRESS + (16 * $1 + 6 + 2 * $1 + 63) / 64 * 64 + 2))" ff7f "${@:2}"
+	pages poke "$M_PID" "$((ADDRESS + (16 * SIZE + 6 + 2 * SIZE + 63) / 64 * 64 + 2))" ff7f "$@"
 }
 
 # lie NAME QUEUE - the host lies about that queue, which is in use, until the guest has seen it
 lie() {
-	local pci size
-
-	pci=$(guest "cat /run/$1-pci" | tr -dc '0-9a-f:.')
-	size=$(guest "sed -n \"s/^$pci $2 size=\([0-9]*\) .*/\1/p\" /sys/kernel/debug/airlock/queues" |
-		tr -dc '0-9')
-	memory_address "$pci" "ring.$2"
-	poke_used "$size" "$WORK/console.log" "$2: failed: used index" ||
+	find_ring "$1" "$2"
+	poke_used "$WORK/console.log" "$2: failed: used index" ||
 		fail "$2: the guest does not see the lie"
 }
 
@@ -84,8 +90,8 @@ lying_nic() {
 # Down, it fails; opened while it is down or later, it works.
 lying_closed_nic() {
 	guest "ip link set \$(nic $MAC) down"
-	memory_address "$(guest 'cat /run/nic-pci' | tr -dc '0-9a-f:.')" ring.rx0
-	poke_used 256
+	find_ring nic rx0
+	poke_used
 	recovers nic guest "ip link set \$(nic $MAC) up"
 	guest "ip address replace $GUEST/24 dev \$(nic $MAC)"
 	traffic_works

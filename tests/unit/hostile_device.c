@@ -67,9 +67,9 @@ static void case02_used_id_never_submitted(void **state, u64 layout)
 				expect_fault(rig, RING_USED_ORDER, 0, 2);
 				continue;
 			}
-			expect_poll(rig, 0, 101);
+			rig_poll_one(rig, 0, 101);
 		}
-		expect_poll(rig, id == rig->id[1], 0);
+		rig_poll_one(rig, id == rig->id[1], 0);
 		expect_nothing(rig);
 	}
 }
@@ -131,7 +131,7 @@ static void case03_same_id_twice_in_a_batch(void **state, u64 layout)
 
 	for (i = 0; i < 3; i++)
 		complete(rig, i, rig->id[0], 5);
-	expect_poll(rig, 0, 5);
+	rig_poll_one(rig, 0, 5);
 	expect_fault(rig, RING_USED_FREE, 1, 2);
 }
 RIG_ANY(case03_same_id_twice_in_a_batch)
@@ -141,7 +141,7 @@ static void case03_same_id_after_it_completed(void **state, u64 layout)
 	struct rig *rig = rig_with(state, 16, layout, 2);
 
 	complete(rig, 0, rig->id[0], 5);
-	expect_poll(rig, 0, 5);
+	rig_poll_one(rig, 0, 5);
 	complete(rig, 1, rig->id[0], 5);
 	expect_fault(rig, RING_USED_FREE, 1, 1);
 }
@@ -155,7 +155,7 @@ static void case03_recycled_id_is_another_chain(void **state, u64 layout)
 	assert_int_equal(rig_add_in(rig, 101, rig_cookie(0)), 0);
 	ring_drv_publish(&rig->drv);
 	rig_complete(rig, 0, 0, 101);
-	expect_poll(rig, 0, 101);
+	rig_poll_one(rig, 0, 101);
 	assert_int_equal(rig_add_in(rig, 7, rig_cookie(1)), 0);
 	ring_drv_publish(&rig->drv);
 	/* Its length counts, not that of the chain that was there before. */
@@ -195,7 +195,7 @@ static void case05_indirect_length_is_bounded_by_the_shadow(void **state, u64 la
 	ring_drv_publish(&rig->drv);
 	rig_fill(&rig->table, 0, 48, 0xff);
 	rig_complete(rig, 0, (u32)id, 101);
-	expect_poll(rig, 0, 101);
+	rig_poll_one(rig, 0, 101);
 	id = ring_drv_add(&rig->drv, &buf, rig_cookie(1));
 	ring_drv_publish(&rig->drv);
 	rig_complete(rig, 1, (u32)id, 102);
@@ -210,9 +210,9 @@ static void case06_short_lengths_pass_as_they_are(void **state, u64 layout)
 
 	for (i = 0; i < 3; i++)
 		complete(rig, i, rig->id[i], i == 2 ? 101 : i);
-	expect_poll(rig, 0, 0);
-	expect_poll(rig, 1, 1);
-	expect_poll(rig, 2, 101);
+	rig_poll_one(rig, 0, 0);
+	rig_poll_one(rig, 1, 1);
+	rig_poll_one(rig, 2, 101);
 	expect_nothing(rig);
 }
 RIG_ANY(case06_short_lengths_pass_as_they_are)
@@ -233,7 +233,7 @@ static void case07_used_len_at_the_end_of_32_bits(void **state, u64 layout)
 	id = rig_add(rig, huge, 0, 2, rig_cookie(0));
 	ring_drv_publish(&rig->drv);
 	rig_complete(rig, 0, (u32)id, 0xffffffffu);
-	expect_poll(rig, 0, 0xffffffffu);
+	rig_poll_one(rig, 0, 0xffffffffu);
 	rig = rig_with(state, 8, layout, 0);
 	id = rig_add(rig, huge, 1, 1, rig_cookie(0));
 	ring_drv_publish(&rig->drv);
@@ -378,7 +378,7 @@ static void case09_descriptors_scribbled_after_submission(void **state, u64 layo
 				complete(rig, 4 * round + i, rig->id[of], 101 - i);
 			}
 			for (i = 0; i < 4; i++)
-				expect_poll(rig, rig_ordered(rig) ? i : 3 - i, 101 - i);
+				rig_poll_one(rig, rig_ordered(rig) ? i : 3 - i, 101 - i);
 			assert_int_equal(ring_drv_num_free(&rig->drv), 16);
 			for (i = 0; i < 4; i++)
 				rig->id[i] = add_three(rig, i);
@@ -407,7 +407,7 @@ static void case10_driver_area_scribbled(void **state, u64 layout)
 		}
 		rig_fill(&rig->driver, 0, rig->driver.bytes, (u8)(i * 7));
 		rig_complete(rig, i, (u32)id, 3);
-		expect_poll(rig, i, 3);
+		rig_poll_one(rig, i, 3);
 	}
 }
 RIG_ANY(case10_driver_area_scribbled)

@@ -85,15 +85,6 @@ static inline void complete(struct rig *rig, u32 nth, u32 id, u32 len)
 	rig_complete(rig, rig_packed(rig) ? 3 * nth : nth, id, len);
 }
 
-static inline void expect_poll(struct rig *rig, u32 cookie, u32 len)
-{
-	struct ring_done done;
-
-	assert_int_equal(ring_drv_poll(&rig->drv, &done), 1);
-	assert_ptr_equal(done.cookie, rig_cookie(cookie));
-	assert_int_equal(done.len, len);
-}
-
 static inline void expect_nothing(struct rig *rig)
 {
 	struct ring_done done;

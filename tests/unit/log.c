@@ -130,7 +130,7 @@ static void packed_log_on_the_wire(void **state)
 	assert_int_equal(log16(packed_at(1) + NEXT), 3);
 	expect_heads(0, 2, 1);
 	expect_packed_head(2, 2, 1, 1);
-	poll_one(rig, 0, 8);
+	rig_poll_one(rig, 0, 8);
 
 	/* Entries are taken as they came back, and the wrap counter flips. */
 	a = publish(rig, 3, 8, 2);
@@ -268,7 +268,7 @@ static void log_begins_where_the_queue_is(void **state)
 		pop(rig, id);
 		push(rig, id, 5);
 		ring_dev_show(&rig->dev);
-		poll_one(rig, 1, 5);
+		rig_poll_one(rig, 1, 5);
 		go_ahead(rig, 20);
 	}
 }
@@ -299,12 +299,12 @@ static void queue_goes_on_without_the_log(void **state)
 				assert_int_equal(base, ((ahead + 2) % 4 |
 							((ahead + 2) / 4 % 2 ? 0 : 0x8000)) *
 						       0x10001u);
-			poll_one(rig, 1, 9);
+			rig_poll_one(rig, 1, 9);
 			start_dev(rig, base);
 			pop(rig, b);
 			push(rig, b, 3);
 			ring_dev_show(&rig->dev);
-			poll_one(rig, 2, 3);
+			rig_poll_one(rig, 2, 3);
 			go_ahead(rig, 9);
 		}
 	}
@@ -331,8 +331,8 @@ static void another_half_calls_when_it_is_asked_to(void **state)
 		pop(rig, id[1]);
 		push(rig, id[1], 8);
 		assert_false(ring_dev_flush(&rig->dev));
-		poll_one(rig, 0, 8);
-		poll_one(rig, 1, 8);
+		rig_poll_one(rig, 0, 8);
+		rig_poll_one(rig, 1, 8);
 		assert_false(ring_drv_arm(&rig->drv));
 		pop(rig, id[2]);
 		push(rig, id[2], 8);
@@ -364,7 +364,7 @@ static void come_back_in_order(struct rig *rig)
 	ring_dev_flush(&rig->dev);
 	assert_int_equal(left, size - done);
 	for (i = 0; i < done; i++)
-		poll_one(rig, in_order ? i : 3 * i, 8);
+		rig_poll_one(rig, in_order ? i : 3 * i, 8);
 	for (i = 0; i < done; i++) {
 		id[left + i] = publish(rig, 1, 8, size + i);
 		pop(rig, id[left + i]);
@@ -417,7 +417,7 @@ static void staged_completions_are_not_seen_later(void **state)
 		for (i = 4; i-- > 0;) {
 			push(rig, id[i], i);
 			ring_dev_show(&rig->dev);
-			poll_one(rig, i, i);
+			rig_poll_one(rig, i, i);
 			poll_none(rig);
 		}
 		go_ahead(rig, 8);

@@ -196,15 +196,6 @@ static inline void unpop(struct rig *rig, u16 id)
 	ring_dev_unpop(&rig->dev, &(struct ring_chain) { .id = id });
 }
 
-static inline void poll_one(struct rig *rig, u32 cookie, u32 len)
-{
-	struct ring_done done;
-
-	assert_int_equal(ring_drv_poll(&rig->drv, &done), 1);
-	assert_ptr_equal(done.cookie, rig_cookie(cookie));
-	assert_int_equal(done.len, len);
-}
-
 static inline void poll_none(struct rig *rig)
 {
 	struct ring_done done;
@@ -222,7 +213,7 @@ static inline void go_ahead(struct rig *rig, u32 chains)
 		pop(rig, id);
 		push(rig, id, 8);
 		ring_dev_show(&rig->dev);
-		poll_one(rig, 0, 8);
+		rig_poll_one(rig, 0, 8);
 	}
 }
 

@@ -298,7 +298,7 @@ static void split_chains_that_were_never_offered(void **state)
 	for (n = 0; n < 6; n++) {
 		push(rig, publish_and_pop(rig, 1), 8);
 		ring_dev_flush(&rig->dev);
-		poll_one(rig, 0, 8);
+		rig_poll_one(rig, 0, 8);
 	}
 	publish_and_pop(rig, 1);
 	put8(split_at(3) + INFLIGHT, 1);
@@ -494,7 +494,7 @@ static void running_half_believes_nothing_of_its_log(void **state)
 			scribble(&random);
 			ring_dev_flush(&rig->dev);
 			for (i = 0; i < n; i++)
-				poll_one(rig, 0, 8);
+				rig_poll_one(rig, 0, 8);
 			poll_none(rig);
 			assert_int_equal(ring_dev_pop(&rig->dev, &rig->c), 0);
 		}
@@ -523,8 +523,8 @@ static void links_are_read_once(void **state)
 		push(rig, b, 8);
 		push(rig, a, 8);
 		ring_dev_flush(&rig->dev);
-		poll_one(rig, 0, 8);
-		poll_one(rig, 0, 8);
+		rig_poll_one(rig, 0, 8);
+		rig_poll_one(rig, 0, 8);
 	}
 }
 

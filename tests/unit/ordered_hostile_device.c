@@ -38,8 +38,8 @@ static void case17_batch_id_not_in_flight(void **state, u64 layout)
 			continue;
 		}
 		for (i = 0; i < k; i++)
-			expect_poll(rig, i, 101);
-		expect_poll(rig, k, 7);
+			rig_poll_one(rig, i, 101);
+		rig_poll_one(rig, k, 7);
 		if (k + 1 == FLYING)
 			expect_nothing(rig);
 	}
@@ -65,7 +65,7 @@ static void case17_batch_id_of_the_batch_before(void **state, u64 layout)
 
 		batch(rig, 0, 3, rig->id[2], 7);
 		for (i = 0; i < 3; i++)
-			expect_poll(rig, i, i < 2 ? 101 : 7);
+			rig_poll_one(rig, i, i < 2 ? 101 : 7);
 		batch(rig, 3, 2, rig->id[k], 7);
 		expect_fault(rig, RING_USED_FREE, 3, 2);
 	}
@@ -87,7 +87,7 @@ static void case17_batch_beyond_what_was_announced(void **state)
 				continue;
 			}
 			for (i = 0; i <= k; i++)
-				expect_poll(rig, i, i < k ? 101 : 7);
+				rig_poll_one(rig, i, i < k ? 101 : 7);
 		}
 	}
 }
@@ -100,8 +100,8 @@ static void case17_announced_is_what_is_left(void **state)
 	complete(rig, 2, rig->id[4], 7);
 	complete(rig, 0, rig->id[1], 7);
 	shared_store_release16(&rig_used(rig)->idx, 4);
-	expect_poll(rig, 0, 101);
-	expect_poll(rig, 1, 7);
+	rig_poll_one(rig, 0, 101);
+	rig_poll_one(rig, 1, 7);
 	/* Four were announced, two of them are left, and this would be the third. */
 	expect_fault(rig, RING_USED_ORDER, 2, 3);
 }
@@ -125,11 +125,11 @@ static void case17_lengths_of_earlier_buffers_are_the_shadow_s(void **state, u64
 		rig_complete(rig, 0, rig->id[6], 3);
 		announce(rig, 7);
 		for (i = 0; i < 6; i++)
-			expect_poll(rig, i, 10 + i);
-		expect_poll(rig, 6, 3);
+			rig_poll_one(rig, i, 10 + i);
+		rig_poll_one(rig, 6, 3);
 		announce(rig, 8);
 		if (lies[l] <= 17)
-			expect_poll(rig, 7, lies[l]);
+			rig_poll_one(rig, 7, lies[l]);
 		else
 			expect_fault(rig, RING_USED_LEN, 7, 1);
 	}
@@ -164,7 +164,7 @@ static void case17_readable_buffers_are_used_with_no_length(void **state, u64 la
 	rig_complete(rig, 0, rig->id[3], 0);
 	announce(rig, 4);
 	for (i = 0; i < 4; i++)
-		expect_poll(rig, i, 0);
+		rig_poll_one(rig, i, 0);
 	expect_nothing(rig);
 }
 RIG_IN_ORDER(case17_readable_buffers_are_used_with_no_length)
@@ -176,11 +176,11 @@ static void case17_a_batch_is_read_once(void **state, u64 layout)
 	u32 i;
 
 	batch(rig, 0, FLYING, rig->id[FLYING - 1], 7);
-	expect_poll(rig, 0, 101);
+	rig_poll_one(rig, 0, 101);
 	rig_seal(rig);
 	for (i = 1; i < FLYING; i++) {
 		assert_true(ring_drv_pending(&rig->drv));
-		expect_poll(rig, i, i < FLYING - 1 ? 101 : 7);
+		rig_poll_one(rig, i, i < FLYING - 1 ? 101 : 7);
 		assert_int_equal(ring_drv_num_free(&rig->drv), 16 - 3 * (FLYING - 1 - i));
 	}
 	assert_int_equal(ring_drv_in_flight(&rig->drv), 0);
@@ -196,7 +196,7 @@ static void case17_a_half_polled_batch_is_detached_once(void **state, u64 layout
 
 		batch(rig, 0, 4, rig->id[3], 7);
 		for (i = 0; i < polled; i++)
-			expect_poll(rig, i, i < 3 ? 101 : 7);
+			rig_poll_one(rig, i, i < 3 ? 101 : 7);
 		ring_drv_break(&rig->drv, RING_CALLER);
 		expect_broken(rig, RING_CALLER, polled, FLYING - polled);
 	}
@@ -253,7 +253,7 @@ static void case17_lies_after_many_rounds(void **state, u64 layout)
 			at += chains;
 			announce(rig, at);
 			for (i = 0; i < chains; i++)
-				expect_poll(rig, i, i + 1 < chains ? 9 : 4);
+				rig_poll_one(rig, i, i + 1 < chains ? 9 : 4);
 		}
 		for (i = 0; i < 4; i++)
 			rig->id[i] = (u16)rig_add_in(rig, 9, rig_cookie(i));

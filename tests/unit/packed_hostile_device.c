@@ -34,7 +34,7 @@ static void go_round(struct rig *rig, u32 rounds)
 
 		ring_drv_publish(&rig->drv);
 		rig_complete(rig, i, id, 1);
-		expect_poll(rig, 0, 1);
+		rig_poll_one(rig, 0, 1);
 	}
 }
 
@@ -71,7 +71,7 @@ static void case04_more_is_used_than_is_in_flight(void **state)
 					rig_complete(rig, before + i, id[i % (flying ? flying : 1)],
 						     1);
 				for (i = 0; i < flying; i++)
-					expect_poll(rig, i, 1);
+					rig_poll_one(rig, i, 1);
 				if (flying == size)
 					rig_complete(rig, before + size, id[0], 1);
 				expect_fault(rig, RING_USED_JUMP, 0, 0);
@@ -112,7 +112,7 @@ static void case13_id_not_in_flight(void **state)
 		rig->id[2] = offer(rig, 1, 2);
 		rig_complete(rig, 0, id, 0);
 		if (id == rig->id[0] || id == rig->id[1])
-			expect_poll(rig, id == rig->id[1], 0);
+			rig_poll_one(rig, id == rig->id[1], 0);
 		else
 			expect_fault(rig, RING_USED_FREE, 0, 3);
 	}
@@ -129,11 +129,11 @@ static void case13_used_mark_of_a_later_chain_waits(void **state)
 	rig_complete(rig, 3, rig->id[1], 2);
 	expect_nothing(rig);
 	rig_complete(rig, 0, rig->id[1], 2);
-	expect_poll(rig, 1, 2);
+	rig_poll_one(rig, 1, 2);
 	/* That chain took two descriptors, so that is where the next one is due. */
 	expect_nothing(rig);
 	rig_complete(rig, 2, rig->id[0], 3);
-	expect_poll(rig, 0, 3);
+	rig_poll_one(rig, 0, 3);
 	expect_nothing(rig);
 }
 
@@ -167,7 +167,7 @@ static void case14_marks_of_another_round_are_not_used(void **state)
 			shared_store64(rig_rest_word(rig, at),
 				       rig_rest(1, id, rig_marks(rig, at, true) | 0x7f7f));
 			assert_true(ring_drv_pending(&rig->drv));
-			expect_poll(rig, at, 1);
+			rig_poll_one(rig, at, 1);
 			taken++;
 		}
 	}
@@ -191,7 +191,7 @@ static void case14_old_completions_do_not_count_again(void **state)
 			ring_drv_publish(&rig->drv);
 			expect_nothing(rig);
 			rig_complete(rig, at, rig->id[0], 1);
-			expect_poll(rig, at, 1);
+			rig_poll_one(rig, at, 1);
 		}
 	}
 }
@@ -224,7 +224,7 @@ static void case15_device_skips_descriptors(void **state, u64 layout)
 				expect_nothing(rig);
 			}
 			rig_complete(rig, at, rig->id[0], n);
-			expect_poll(rig, round, n);
+			rig_poll_one(rig, round, n);
 			assert_int_equal(ring_drv_num_free(&rig->drv), sizes[s]);
 			at += n;
 			assert_int_equal(ring_drv_kick_data(&rig->drv, 0) >> 16,
@@ -255,7 +255,7 @@ static void case15_length_of_a_chain_is_not_the_device_s(void **state)
 				       rig_rest(i, rig->id[3 - i],
 						flags[f] | rig_marks(rig, 3 * i, true)));
 		for (i = 0; i < 4; i++)
-			expect_poll(rig, 3 - i, i);
+			rig_poll_one(rig, 3 - i, i);
 		assert_int_equal(ring_drv_num_free(&rig->drv), 16);
 		expect_nothing(rig);
 	}
@@ -295,7 +295,7 @@ static void case09_one_word_is_read(void **state)
 	rig_map_protect(&rig->desc, PROT_NONE);
 	assert_int_equal(mprotect(page, RIG_PAGE, PROT_READ), 0);
 	assert_true(ring_drv_pending(&rig->drv));
-	expect_poll(rig, 0, 77);
+	rig_poll_one(rig, 0, 77);
 	expect_fault(rig, RING_USED_ID, 1, 2);
 }
 
@@ -323,7 +323,7 @@ static void events(void **state, u32 size, u64 features)
 			rig_put_event(&rig->device, places[p], (u16)flags);
 			assert_int_equal(ring_drv_publish(&rig->drv), due);
 			rig_complete(rig, at, id, 1);
-			expect_poll(rig, at, 1);
+			rig_poll_one(rig, at, 1);
 			/* The small values are what is in use. */
 			if (flags > 16)
 				p += flags % 5;
@@ -357,7 +357,7 @@ static void case11_places_at_extremes(void **state)
 
 			kicks += ring_drv_publish(&rig->drv);
 			rig_complete(rig, at, id, 1);
-			expect_poll(rig, at, 1);
+			rig_poll_one(rig, at, 1);
 		}
 		assert_int_equal(kicks, 10);
 	}
@@ -378,7 +378,7 @@ static void case11_no_notify_is_stuck(void **state)
 			/* That no kick comes is the watchdog's; it still polls. */
 			assert_false(ring_drv_publish(&rig->drv));
 			rig_complete(rig, at, id, 1);
-			expect_poll(rig, at, 1);
+			rig_poll_one(rig, at, 1);
 		}
 	}
 }

@@ -613,4 +613,14 @@ static inline void *rig_cookie(u32 n)
 	return (void *)(uintptr_t)(n + 1);
 }
 
+/* One completion is there, and it is this. */
+static inline void rig_poll_one(struct rig *rig, u32 cookie, u32 len)
+{
+	struct ring_done done;
+
+	assert_int_equal(ring_drv_poll(&rig->drv, &done), 1);
+	assert_ptr_equal(done.cookie, rig_cookie(cookie));
+	assert_int_equal(done.len, len);
+}
+
 #endif /* TESTS_UNIT_RIG_H */
