@@ -19,18 +19,13 @@
  * that length; a side that waits is told of the first thing that it waits for; a half that
  * takes over pops again what was popped and not shown as used, in that order.
  */
-#include <pthread.h>
-#include <sched.h>
-#include <semaphore.h>
-
-#include "fuzz_ring.h"
+#include "fuzz_noise.h"
 
 #define SIZE_MOST	256u
 #define OPS_MAX		1024u
 #define SEGS		16u
 #define TABLE		8u		/* entries of the table of a chain */
 #define TABLES		(SHARE_TABLE / TABLE)
-#define WORDS_MAX	2000u		/* that the thread writes for an input */
 #define NONE		0xffffffffu
 
 enum state { FREE, STAGED, SHOWN, POPPED, PUSHED, USED };
@@ -157,119 +152,12 @@ static u32 list_find(const struct list *l, u16 id)
 
 /* ---- noise ------------------------------------------------------------------------ */
 
-static u64 noise_next(u64 *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return *state * 0x2545f4914f6cdd1dull;
-}
-
-/* It is not to be seen: neither what it writes, nor as coverage. */
-#ifdef __clang__
-#define UNSEEN	__attribute__((no_sanitize("address", "undefined", "coverage")))
-#else
-#define UNSEEN
-#endif
-
-/* A word of 1 to 8 bytes, aligned, of those that something might be read from. */
-static UNSEEN void noise_word(u64 *state)
-{
-	static const u8 where[] = {
-		SHARE_DESC, SHARE_DRIVER, SHARE_DEVICE, SHARE_TABLES, SHARE_LOG, SHARE_DRIVER,
-		SHARE_DEVICE, SHARE_DESC,
-	};
-	const u64 what = noise_next(state), value = noise_next(state);
-	const struct share *m = &t.s.share[where[what & 7]];
-	const u32 width = 1u << (what >> 3 & 3);
-	size_t off = (what >> 32) % (m->bytes + 1);
-	u8 *base = shared_unmark(m->at);
-	u64 small = what & 0x100 ? value : value & (t.s.size * 2 - 1);
-
-	/* Areas begin at any multiple of 2. */
-	off -= ((uintptr_t)base + off) % width;
-	if ((intptr_t)off < 0 || off + width > m->bytes)
-		return;
-	switch (width) {
-	case 1:
-		*(volatile u8 *)(base + off) = (u8)small;
-		break;
-	case 2:
-		*(volatile shared_u16 *)(base + off) = (u16)small;
-		break;
-	case 4:
-		*(volatile shared_u32 *)(base + off) = (u32)small;
-		break;
-	case 8:
-		*(volatile shared_u64 *)(base + off) = small;
-		break;
-	}
-}
-
 static void noise(void)
 {
 	u32 n = t.noise_now ? noise_next(&t.noise) % (t.noise_now + 1) : 0;
 
 	while (n--)
-		noise_word(&t.noise);
-}
-
-/* The thread that does the same meanwhile. */
-static struct {
-	pthread_t thread;
-	sem_t go, done;
-	u64 seed;
-	bool runs;		/* there is a thread */
-	bool on;		/* it writes */
-	bool stop;
-} scribbler;
-
-static UNSEEN void *scribbler_thread(void *arg)
-{
-	u32 words, pause;
-	u64 state;
-
-	(void)arg;
-	for (;;) {
-		while (sem_wait(&scribbler.go))
-			;
-		state = scribbler.seed;
-		__atomic_store_n(&scribbler.on, true, __ATOMIC_RELEASE);
-		for (words = 0; words < WORDS_MAX; words++) {
-			if (__atomic_load_n(&scribbler.stop, __ATOMIC_ACQUIRE))
-				break;
-			noise_word(&state);
-			for (pause = noise_next(&state) & 0xff; pause; pause--)
-				barrier();
-		}
-		sem_post(&scribbler.done);
-	}
-	return NULL;
-}
-
-static void scribbler_start(u64 seed)
-{
-	u32 i;
-
-	if (!scribbler.runs) {
-		fuzz_check(!sem_init(&scribbler.go, 0, 0) && !sem_init(&scribbler.done, 0, 0));
-		fuzz_check(!pthread_create(&scribbler.thread, NULL, scribbler_thread, NULL));
-		scribbler.runs = true;
-	}
-	scribbler.seed = seed;
-	scribbler.on = false;
-	scribbler.stop = false;
-	sem_post(&scribbler.go);
-	/* Where there is but one processor it comes when it comes. */
-	for (i = 0; i < 100 && !__atomic_load_n(&scribbler.on, __ATOMIC_ACQUIRE); i++)
-		sched_yield();
-}
-
-static void scribbler_stop(void)
-{
-	__atomic_store_n(&scribbler.stop, true, __ATOMIC_RELEASE);
-	while (sem_wait(&scribbler.done))
-		;
+		noise_word(&t.s, &t.noise);
 }
 
 /* ---- the driver --------------------------------------------------------------------- */
@@ -777,7 +665,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bind_all();
 	dev_start(true);
 	if (how & 0x10)
-		scribbler_start(t.noise);
+		scribbler_start(&t.s, t.noise, 0xff);
 	for (ops = 0; in_more(&t.in) && ops < OPS_MAX; ops++)
 		step();
 	if (how & 0x10)

@@ -23,6 +23,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "../../ring/os.h"
 
@@ -53,6 +54,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void __attribute__((noreturn, cold, unused))
 fuzz_failed(const char *file, int line, const char *what)
 {
+	static bool failing;
+
+	/* A second thread that fails must not end the program before the input is kept. */
+	while (__atomic_exchange_n(&failing, true, __ATOMIC_RELAXED))
+		pause();
 	fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);
 	abort();
 }

@@ -16,15 +16,15 @@
 #   again, run BUILD/fuzz/TARGET FILE. An input that found a fault in what is tested
 #   belongs in the corpus, once that is mended.
 #   The seed is fixed, so that two runs do the same as long as they do it at the same
-#   speed; FUZZ_SEED=0 takes another each time. Of a target with a thread (both) no two runs
+#   speed; FUZZ_SEED=0 takes another each time. Of a target with threads (both, storm) no two runs
 #   are the same.
 #
 #   To renew a corpus after a target or what it tests has changed:
 #
-#	make fuzz TIME=600 F=drv INTO=/tmp/found
-#	mkdir /tmp/drv && build/fuzz/drv -merge=1 /tmp/drv /tmp/found/drv tests/fuzz/corpus/drv
+#	make fuzz TIME=600 F=drv INTO=found
+#	mkdir build/renewed && build/fuzz/drv -merge=1 build/renewed found/drv tests/fuzz/corpus/drv
 #
-#   and put what is in /tmp/drv in the place of what was there. All corpora together should
+#   and put what is in build/renewed in the place of what was there. All corpora together should
 #   stay below 200 files: a few hundred bytes each are replayed by each make check.
 set -euo pipefail
 # shellcheck source=tests/lib/common.sh
