@@ -14,6 +14,8 @@
 /* Segment sizes that mean something else to Linux (GSO_BY_FRAGS). */
 #define NET_GSO_MAX	65534u
 
+#define IPV4_HDR_BYTES	20u
+#define IPV6_HDR_BYTES	40u
 #define TCP_HDR_BYTES	20u
 #define TCP_CSUM_OFFSET	16u
 
@@ -99,16 +101,18 @@ static enum net_hdr_fault net_check_gso(const struct virtio_net_hdr_v1 *raw, u32
 {
 	const u8 ecn = raw->gso_type & VIRTIO_NET_HDR_GSO_ECN;
 	const u8 type = raw->gso_type ^ ecn;
-	u32 size, offload;
+	u32 size, offload, l4;
 
 	switch (type) {
 	case VIRTIO_NET_HDR_GSO_NONE:
 		return ecn ? NET_HDR_GSO_TYPE : NET_HDR_OK;
 	case VIRTIO_NET_HDR_GSO_TCPV4:
 		offload = NET_OFF_TSO4;
+		l4 = NET_ETH_BYTES + IPV4_HDR_BYTES;
 		break;
 	case VIRTIO_NET_HDR_GSO_TCPV6:
 		offload = NET_OFF_TSO6;
+		l4 = NET_ETH_BYTES + IPV6_HDR_BYTES;
 		break;
 	default:
 		return NET_HDR_GSO_TYPE;
@@ -117,7 +121,8 @@ static enum net_hdr_fault net_check_gso(const struct virtio_net_hdr_v1 *raw, u32
 		return NET_HDR_GSO_TYPE;
 	if (!(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return NET_HDR_GSO_TYPE;
-	if (hdr->csum_offset != TCP_CSUM_OFFSET || hdr->csum_start + TCP_HDR_BYTES > frame)
+	if (hdr->csum_offset != TCP_CSUM_OFFSET || hdr->csum_start < l4 ||
+	    hdr->csum_start + TCP_HDR_BYTES > frame)
 		return NET_HDR_CSUM;
 
 	size = le16_to_cpu((__force __le16)raw->gso_size);

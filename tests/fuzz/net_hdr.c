@@ -46,6 +46,12 @@ static void check_offloads(u64 features, bool driver, u32 off)
 	fuzz_check(!!(off & NET_OFF_VALID) == (driver && has(features, VIRTIO_NET_F_GUEST_CSUM)));
 }
 
+/* Behind the Ethernet and the IP header. */
+static u64 tcp_least(void)
+{
+	return NET_ETH_BYTES + (t.type == VIRTIO_NET_HDR_GSO_TCPV6 ? 40 : 20);
+}
+
 /* Everything that an accepted header promises. */
 static void check_accepted(const struct net_hdr *h)
 {
@@ -77,7 +83,8 @@ static void check_accepted(const struct net_hdr *h)
 		fuzz_check(!h->gso_size);
 		return;
 	}
-	fuzz_check(t.needs && t.offset == 16 && t.start + 20 <= t.frame);
+	fuzz_check(t.needs && t.offset == 16);
+	fuzz_check(t.start >= tcp_least() && t.start + 20 <= t.frame);
 	fuzz_check(t.type == VIRTIO_NET_HDR_GSO_TCPV4 ? t.off & NET_OFF_TSO4 :
 		   t.type == VIRTIO_NET_HDR_GSO_TCPV6 && t.off & NET_OFF_TSO6);
 	fuzz_check(!t.ecn || t.off & NET_OFF_ECN);
@@ -121,7 +128,7 @@ static void check_refused(enum net_hdr_fault why)
 		fuzz_check(t.needs);
 		fuzz_check(t.start < NET_ETH_BYTES || t.start + t.offset + 2 > t.frame ||
 			   (t.type != VIRTIO_NET_HDR_GSO_NONE &&
-			    (t.offset != 16 || t.start + 20 > t.frame)));
+			    (t.offset != 16 || t.start < tcp_least() || t.start + 20 > t.frame)));
 		break;
 	case NET_HDR_GSO_TYPE:
 		fuzz_check(!type_offered() || (t.type != VIRTIO_NET_HDR_GSO_NONE && !t.needs));

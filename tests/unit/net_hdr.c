@@ -150,8 +150,8 @@ static void case20_gso_size(void **state)
 		{ CSUM, TCP4, 0, 1, 34, 16, 1, 9000, ALL, NET_HDR_GSO_SIZE },
 		{ CSUM, TCP4, 0, 7, 34, 16, 1, 9000, ALL, NET_HDR_GSO_SIZE },
 		{ CSUM, TCP4, 0, 8, 34, 16, 1, 9000, ALL, NET_HDR_OK },
-		{ CSUM, TCP6, 0, 0, 34, 16, 1, 9000, ALL, NET_HDR_GSO_SIZE },
-		{ CSUM, TCP6 | ECN, 0, 1, 34, 16, 1, 9000, ALL, NET_HDR_GSO_SIZE },
+		{ CSUM, TCP6, 0, 0, 54, 16, 1, 9000, ALL, NET_HDR_GSO_SIZE },
+		{ CSUM, TCP6 | ECN, 0, 1, 54, 16, 1, 9000, ALL, NET_HDR_GSO_SIZE },
 		{ CSUM, TCP4, 0, 65534, 34, 16, 1, 9000, ALL, NET_HDR_OK },
 		/* GSO_BY_FRAGS to Linux. */
 		{ CSUM, TCP4, 0, 65535, 34, 16, 1, 9000, ALL, NET_HDR_GSO_SIZE },
@@ -166,10 +166,14 @@ static void case20_gso_needs_a_tcp_header(void **state)
 	static const struct row rows[] = {
 		{ CSUM, TCP4, 0, 1448, 34, 6, 1, 9000, ALL, NET_HDR_CSUM },
 		{ CSUM, TCP4, 0, 1448, 34, 0, 1, 9000, ALL, NET_HDR_CSUM },
-		{ CSUM, TCP6, 0, 1448, 34, 15, 1, 9000, ALL, NET_HDR_CSUM },
+		{ CSUM, TCP6, 0, 1448, 54, 15, 1, 9000, ALL, NET_HDR_CSUM },
 		{ CSUM, TCP4, 0, 1448, 34, 16, 1, 54, ALL, NET_HDR_OK },
 		{ CSUM, TCP4, 0, 1448, 34, 16, 1, 53, ALL, NET_HDR_CSUM },
 		{ CSUM, TCP4, 0, 1448, 34, 16, 1, 52, ALL, NET_HDR_CSUM },
+		/* Inside of the IP header. */
+		{ CSUM, TCP4, 0, 1448, 33, 16, 1, 9000, ALL, NET_HDR_CSUM },
+		{ CSUM, TCP6, 0, 1448, 53, 16, 1, 9000, ALL, NET_HDR_CSUM },
+		{ CSUM, TCP6, 0, 1448, 54, 16, 1, 74, ALL, NET_HDR_OK },
 	};
 
 	(void)state;
