@@ -18,8 +18,8 @@ struct ring_iov {
 	u32 len;
 };
 
-/*
- * ring_map_fn - translate a driver's address
+/**
+ * typedef ring_map_fn - translate a driver's address
  * @ctx: ring_dev_limits.ctx
  * @addr: guest-physical (or I/O virtual) address that the driver wrote
  * @len: bytes, at least 1
