@@ -66,6 +66,31 @@ int blk_req_check(const struct virtio_blk_outhdr *raw, u32 out_len, u32 in_len,
 	}
 }
 
+/* Most sectors of a range, whole blocks; 0 when not even one block may be. */
+static u32 blk_range_limit(__virtio32 raw, u32 block)
+{
+	u32 sectors = min_t(u32, le32_to_cpu((__force __le32)raw), BLK_RANGE_SECTORS_MAX);
+
+	return sectors - sectors % (block >> BLK_SECTOR_SHIFT);
+}
+
+/*
+ * Limits of discards. An alignment is a hint (virtio 1.2, 5.2.5.2): one that is no power of
+ * two, or larger than what may be discarded, is not taken, and blocks are the alignment.
+ */
+static void blk_discard_limits(const struct virtio_blk_config *raw, struct blk_limits *limits)
+{
+	const u32 align = le32_to_cpu((__force __le32)raw->discard_sector_alignment);
+
+	limits->discard_sectors = blk_range_limit(raw->max_discard_sectors, limits->block);
+	limits->discard_segs = le32_to_cpu((__force __le32)raw->max_discard_seg);
+	if (!limits->discard_segs)
+		limits->discard_segs = 1;
+	if (align > limits->block >> BLK_SECTOR_SHIFT && align <= limits->discard_sectors &&
+	    !(align & (align - 1)))
+		limits->discard_align = align << BLK_SECTOR_SHIFT;
+}
+
 int blk_limits_check(const struct virtio_blk_config *raw, u64 features, u32 page,
 		     struct blk_limits *limits, const char **what)
 {
@@ -74,7 +99,9 @@ int blk_limits_check(const struct virtio_blk_config *raw, u64 features, u32 page
 		.block = BLK_SECTOR,
 		.size_max = U32_MAX,
 		.seg_max = BLK_SEG_MAX_DEFAULT,
+		.discard_segs = 1,
 		.queues = 1,
+		.write_cache = blk_has(features, VIRTIO_BLK_F_FLUSH),
 	};
 
 	*what = "capacity";
@@ -108,5 +135,15 @@ int blk_limits_check(const struct virtio_blk_config *raw, u64 features, u32 page
 		if (!limits->queues)
 			limits->queues = 1;
 	}
+
+	limits->discard_align = limits->block;
+	if (blk_has(features, VIRTIO_BLK_F_DISCARD))
+		blk_discard_limits(raw, limits);
+	if (blk_has(features, VIRTIO_BLK_F_WRITE_ZEROES))
+		limits->zeroes_sectors = blk_range_limit(raw->max_write_zeroes_sectors,
+							 limits->block);
+	/* A cache that cannot be flushed is none that can be dealt with. */
+	if (blk_has(features, VIRTIO_BLK_F_CONFIG_WCE) && !raw->wce)
+		limits->write_cache = false;
 	return 0;
 }

@@ -23,6 +23,9 @@
 /* Most sectors of a disk: bytes must fit a signed 64-bit offset. */
 #define BLK_SECTORS_MAX		((u64)S64_MAX >> BLK_SECTOR_SHIFT)
 
+/* Most sectors of a range to discard or zero: its bytes fit 32 bits. */
+#define BLK_RANGE_SECTORS_MAX	(U32_MAX >> BLK_SECTOR_SHIFT)
+
 /* Bytes of a request's header and of its status on the wire. */
 #define BLK_HDR_BYTES		sizeof(struct virtio_blk_outhdr)
 #define BLK_STATUS_BYTES	1u
@@ -88,14 +91,25 @@ int blk_req_check(const struct virtio_blk_outhdr *raw, u32 out_len, u32 in_len,
  * @block: logical block size: a power of two from 512 to the page size
  * @size_max: most bytes of a segment, at least 4096; U32_MAX when not limited
  * @seg_max: most data segments of a request, at least 1
+ * @discard_sectors: most sectors of a range to discard, whole blocks; 0: it cannot
+ * @discard_segs: most ranges of a request to discard, at least 1
+ * @discard_align: bytes, in multiples of which it discards best: a power of two, at
+ *	least @block, and no more than @discard_sectors when it can discard
+ * @zeroes_sectors: most sectors of a range to fill with zeroes, whole blocks; 0: it cannot
  * @queues: number of queues that the device says it has, at least 1
+ * @write_cache: what is written need not be durable before a flush
  */
 struct blk_limits {
 	u64 sectors;
 	u32 block;
 	u32 size_max;
 	u32 seg_max;
+	u32 discard_sectors;
+	u32 discard_segs;
+	u32 discard_align;
+	u32 zeroes_sectors;
 	u16 queues;
+	bool write_cache;
 };
 
 /**
@@ -105,6 +119,9 @@ struct blk_limits {
  * @page: page size in bytes
  * @limits: filled in when 0 is returned
  * @what: set, when -EINVAL is returned, to the name of the field that cannot be
+ *
+ * What only makes a disk slower or less able when it is nonsense is clamped; -EINVAL is
+ * for what no disk can be.
  *
  * Return: 0 or -EINVAL.
  */

@@ -27,6 +27,14 @@ static bool power_of_two(u32 n)
 
 /* ---- configuration --------------------------------------------------------------- */
 
+/* Whole blocks, bytes that fit 32 bits, and no more than the device said. */
+static void check_range_limit(u32 sectors, bool can, u32 says, u32 block)
+{
+	fuzz_check(sectors <= (can ? says : 0));
+	fuzz_check((u64)sectors * BLK_SECTOR % block == 0);
+	fuzz_check((u64)sectors * BLK_SECTOR <= U32_MAX);
+}
+
 static void check_limits(const struct virtio_blk_config *raw, u64 features, u32 page,
 			 const struct blk_limits *l)
 {
@@ -49,6 +57,15 @@ static void check_limits(const struct virtio_blk_config *raw, u64 features, u32 
 	fuzz_check(has(features, VIRTIO_BLK_F_MQ) || l->queues == 1);
 	fuzz_check(!has(features, VIRTIO_BLK_F_MQ) || l->queues == 1 ||
 		   l->queues == le16toh(raw->num_queues));
+	check_range_limit(l->discard_sectors, has(features, VIRTIO_BLK_F_DISCARD),
+			  le32toh(raw->max_discard_sectors), l->block);
+	check_range_limit(l->zeroes_sectors, has(features, VIRTIO_BLK_F_WRITE_ZEROES),
+			  le32toh(raw->max_write_zeroes_sectors), l->block);
+	fuzz_check(l->discard_segs >= 1);
+	fuzz_check(power_of_two(l->discard_align) && l->discard_align >= l->block);
+	fuzz_check(l->discard_align == l->block ||
+		   l->discard_align <= (u64)l->discard_sectors * BLK_SECTOR);
+	fuzz_check(!l->write_cache || has(features, VIRTIO_BLK_F_FLUSH));
 }
 
 static void check_refused_limits(const struct virtio_blk_config *raw, u64 features, u32 page,

@@ -430,6 +430,129 @@ static void case30_number_of_queues(void **state)
 	}
 }
 
+#define HAS_RANGES	(HAS(DISCARD) | HAS(WRITE_ZEROES))
+
+/* A disk with blocks of @block bytes that discards and zeroes within these limits. */
+static struct blk_limits range_limits(u32 block, u32 discard, u32 segs, u32 align, u32 zeroes,
+				      u64 features)
+{
+	struct virtio_blk_config raw = config(8192, block, 4096, 1, 1);
+	const char *what = NULL;
+	struct blk_limits l;
+
+	raw.max_discard_sectors = (__force __virtio32)cpu_to_le32(discard);
+	raw.max_discard_seg = (__force __virtio32)cpu_to_le32(segs);
+	raw.discard_sector_alignment = (__force __virtio32)cpu_to_le32(align);
+	raw.max_write_zeroes_sectors = (__force __virtio32)cpu_to_le32(zeroes);
+	assert_int_equal(blk_limits_check(&raw, HAS_ALL | features, 4096, &l, &what), 0);
+	return l;
+}
+
+static void honest_ranges_pass(void **state)
+{
+	const struct blk_limits l = range_limits(512, 4194303, 16, 128, 2048, HAS_RANGES);
+
+	(void)state;
+	assert_int_equal(l.discard_sectors, 4194303);
+	assert_int_equal(l.discard_segs, 16);
+	assert_int_equal(l.discard_align, 128 * 512);
+	assert_int_equal(l.zeroes_sectors, 2048);
+}
+
+static void case30_ranges_without_their_feature(void **state)
+{
+	const struct blk_limits none = range_limits(4096, 4096, 16, 128, 2048, 0);
+	const struct blk_limits discard = range_limits(512, 4096, 16, 128, 2048, HAS(DISCARD));
+	const struct blk_limits zeroes = range_limits(512, 4096, 16, 128, 2048,
+						      HAS(WRITE_ZEROES));
+
+	(void)state;
+	assert_int_equal(none.discard_sectors, 0);
+	assert_int_equal(none.discard_segs, 1);
+	assert_int_equal(none.discard_align, 4096);
+	assert_int_equal(none.zeroes_sectors, 0);
+	assert_int_equal(discard.discard_sectors, 4096);
+	assert_int_equal(discard.zeroes_sectors, 0);
+	assert_int_equal(zeroes.discard_sectors, 0);
+	assert_int_equal(zeroes.zeroes_sectors, 2048);
+}
+
+static void case30_sectors_of_a_range(void **state)
+{
+	static const struct {
+		u32 block, says, is;
+	} rows[] = {
+		{ 512, 0, 0 }, { 512, 1, 1 }, { 512, 0x7fffff, 0x7fffff },
+		{ 512, 0x800000, 0x7fffff }, { 512, 0xffffffffu, 0x7fffff },
+		{ 4096, 0, 0 }, { 4096, 7, 0 }, { 4096, 8, 8 }, { 4096, 15, 8 },
+		{ 4096, 0xffffffffu, 0x7ffff8 },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct blk_limits l = range_limits(rows[i].block, rows[i].says, 0, 0,
+							 rows[i].says, HAS_RANGES);
+
+		assert_int_equal(l.discard_sectors, rows[i].is);
+		assert_int_equal(l.zeroes_sectors, rows[i].is);
+		assert_int_equal(l.discard_segs, 1);
+	}
+}
+
+static void case30_alignment_of_discards(void **state)
+{
+	static const struct {
+		u32 block, sectors, says, is;
+	} rows[] = {
+		{ 512, 4096, 0, 512 }, { 512, 4096, 1, 512 }, { 512, 4096, 8, 4096 },
+		{ 512, 4096, 3, 512 }, { 512, 4096, 12, 512 }, { 512, 4096, 4095, 512 },
+		{ 512, 4096, 4096, 4096 * 512 }, { 512, 4096, 8192, 512 },
+		{ 512, 4095, 4096, 512 }, { 4096, 4096, 1, 4096 }, { 4096, 4096, 16, 8192 },
+		{ 4096, 4096, 9, 4096 }, { 512, 0, 8, 512 },
+		/* Bytes that do not fit 32 bits: 0, or less than what was said. */
+		{ 512, 0xffffffffu, 0x800000, 512 }, { 512, 0xffffffffu, 0x80000000u, 512 },
+		{ 512, 0xffffffffu, 0xffffffffu, 512 },
+		{ 512, 0xffffffffu, 0x400000, 0x80000000u },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct blk_limits l = range_limits(rows[i].block, rows[i].sectors, 1,
+							 rows[i].says, 0, HAS_RANGES);
+
+		if (l.discard_align != rows[i].is)
+			print_error("row %zu\n", i);
+		assert_int_equal(l.discard_align, rows[i].is);
+	}
+}
+
+static void write_cache_needs_flushes(void **state)
+{
+	static const struct {
+		u64 features;
+		u8 wce;
+		bool cache;
+	} rows[] = {
+		{ 0, 1, false }, { FLUSH, 0, true }, { HAS(CONFIG_WCE), 1, false },
+		{ FLUSH | HAS(CONFIG_WCE), 0, false }, { FLUSH | HAS(CONFIG_WCE), 1, true },
+		{ FLUSH | HAS(CONFIG_WCE), 0xff, true },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct virtio_blk_config raw = config(800, 512, 4096, 1, 1);
+		const char *what = NULL;
+		struct blk_limits l;
+
+		raw.wce = rows[i].wce;
+		assert_int_equal(blk_limits_check(&raw, rows[i].features, 4096, &l, &what), 0);
+		assert_int_equal(l.write_cache, rows[i].cache);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -454,6 +577,12 @@ int main(void)
 		RIG_TEST("case 30: capacity is whole blocks", case30_capacity_is_whole_blocks),
 		RIG_TEST("case 30: segment limits", case30_segment_limits),
 		RIG_TEST("case 30: number of queues", case30_number_of_queues),
+		RIG_TEST("honest ranges pass", honest_ranges_pass),
+		RIG_TEST("case 30: ranges without their feature",
+			 case30_ranges_without_their_feature),
+		RIG_TEST("case 30: sectors of a range", case30_sectors_of_a_range),
+		RIG_TEST("case 30: alignment of discards", case30_alignment_of_discards),
+		RIG_TEST("a write cache needs flushes", write_cache_needs_flushes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
