@@ -8,9 +8,12 @@
  * This file sets a disk up and takes it down; blk_io.c moves its requests. The
  * device's configuration is read and checked as a whole (blk_limits_check()), and
  * from it and from the module's parameters blk_plan() decides, once, how many
- * requests there may be and how large they are. The shared memory follows from
- * that and is reserved in one piece: for each queue a control slot and a data slot
+ * queues and requests there may be and how large they are. The shared memory follows
+ * from that and is reserved in one piece: for each queue a control slot and a data slot
  * a tag, a pool for large requests, and the rings.
+ *
+ * Queues. A hardware queue of the block layer is a lane: a virtqueue with the bounce
+ * memory that belongs to it. Processors on different lanes share neither lock nor memory.
  *
  * States. Between airlock_ready() and airlock_stop() the core may report a change
  * of the configuration, which is a new capacity, or that the device has failed. Then the
@@ -28,9 +31,7 @@
  * The name is ours, not vda: which driver owns a disk is worth seeing.
  */
 #include <linux/blkdev.h>
-#include <linux/ctype.h>
 #include <linux/idr.h>
-#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -43,143 +44,23 @@
 			 BIT_ULL(VIRTIO_BLK_F_SEG_MAX) |	\
 			 BIT_ULL(VIRTIO_BLK_F_RO) |		\
 			 BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) |	\
-			 BIT_ULL(VIRTIO_BLK_F_FLUSH))
-
-#define BLK_DEPTH_MAX		512u
-#define BLK_POOL_KIB_MIN	256u
-#define BLK_POOL_KIB_MAX	(AIRLOCK_SPAN_MAX >> 10)
-
-/* Descriptors of the shortest request with data; a ring that holds fewer is useless. */
-#define BLK_CHAIN_MIN		3u
-
-static unsigned int depth = 128;
-module_param(depth, uint, 0444);
-MODULE_PARM_DESC(depth, "requests in flight for each queue, 1 to 512 (default 128)");
-
-static unsigned int pool_kib = 2048;
-module_param(pool_kib, uint, 0444);
-MODULE_PARM_DESC(pool_kib,
-		 "KiB of shared memory for requests above 4 KiB, for each queue, 256 to 2048, a multiple of 4 (default 2048)");
+			 BIT_ULL(VIRTIO_BLK_F_FLUSH) |		\
+			 BIT_ULL(VIRTIO_BLK_F_MQ))
 
 static DEFINE_IDA(blk_ida);
 
-/* ---- what sysfs shows -------------------------------------------------------- */
-
-static struct blk_vdisk *blk_from_dev(struct device *dev)
-{
-	return dev_to_disk(dev)->private_data;
-}
-
-/* The device's serial number; 20 bytes that need not end with a zero (5.2.6). */
-static ssize_t serial_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	struct request_queue *queue = dev_to_disk(dev)->queue;
-	blk_status_t status;
-	struct request *rq;
-	int i, len, err;
-	char *id;
-
-	id = kzalloc(VIRTIO_BLK_ID_BYTES, GFP_KERNEL);
-	if (!id)
-		return -ENOMEM;
-	rq = blk_mq_alloc_request(queue, REQ_OP_DRV_IN, 0);
-	if (IS_ERR(rq)) {
-		err = PTR_ERR(rq);
-		goto free_id;
-	}
-	err = blk_rq_map_kern(queue, rq, id, VIRTIO_BLK_ID_BYTES, GFP_KERNEL);
-	if (err)
-		goto free_rq;
-
-	status = blk_execute_rq(rq, false);
-	if (status == BLK_STS_NOTSUPP) {
-		err = sysfs_emit(buf, "\n");
-		goto free_rq;
-	}
-	err = blk_status_to_errno(status);
-	if (err)
-		goto free_rq;
-
-	len = strnlen(id, VIRTIO_BLK_ID_BYTES);
-	for (i = 0; i < len; i++)
-		if (!isascii(id[i]) || !isprint(id[i]))
-			id[i] = '?';
-	err = sysfs_emit(buf, "%.*s\n", len, id);
-free_rq:
-	blk_mq_free_request(rq);
-free_id:
-	kfree(id);
-	return err;
-}
-static DEVICE_ATTR_RO(serial);
-
-static struct attribute *blk_attrs[] = {
-	&dev_attr_serial.attr,
-	NULL,
-};
-
-static const struct attribute_group blk_group = {
-	.attrs = blk_attrs,
-};
-
-/* Sum of one counter over all lanes; @offset is its place in struct blk_stats. */
-static u64 blk_stat(struct blk_vdisk *vdisk, size_t offset)
-{
-	unsigned long flags;
-	unsigned int i;
-	u64 sum = 0;
-
-	for (i = 0; i < vdisk->num_lanes; i++) {
-		struct blk_lane *lane = &vdisk->lane[i];
-
-		spin_lock_irqsave(&lane->q->lock, flags);
-		sum += *(u64 *)((u8 *)&lane->stats + offset);
-		spin_unlock_irqrestore(&lane->q->lock, flags);
-	}
-	return sum;
-}
-
-#define BLK_STAT(name)								\
-static ssize_t name##_show(struct device *dev, struct device_attribute *attr,	\
-			   char *buf)						\
-{										\
-	return sysfs_emit(buf, "%llu\n",					\
-			  blk_stat(blk_from_dev(dev),				\
-				   offsetof(struct blk_stats, name)));		\
-}										\
-static DEVICE_ATTR_RO(name)
-
-BLK_STAT(kicks);
-BLK_STAT(waits);
-BLK_STAT(bad_replies);
-BLK_STAT(timeouts);
-BLK_STAT(requeues);
-
-static struct attribute *blk_stat_attrs[] = {
-	&dev_attr_kicks.attr,
-	&dev_attr_waits.attr,
-	&dev_attr_bad_replies.attr,
-	&dev_attr_timeouts.attr,
-	&dev_attr_requeues.attr,
-	NULL,
-};
-
-/* /sys/block/airblkN/airlock/: struct blk_stats, a file each. */
-static const struct attribute_group blk_stat_group = {
-	.name = "airlock",
-	.attrs = blk_stat_attrs,
-};
-
-static const struct attribute_group *blk_groups[] = {
-	&blk_group,
-	&blk_stat_group,
-	NULL,
-};
-
 /* ---- configuration ------------------------------------------------------------- */
 
-/* Read and check the configuration. Return: 0, or -errno after saying why. */
-static int blk_read_limits(struct airlock_device *adev, struct blk_limits *limits)
+/**
+ * blk_read_limits() - read and check the configuration
+ * @adev: the device, negotiated
+ * @limits: filled in
+ *
+ * Process context; sleeps.
+ *
+ * Return: 0, or -errno after saying why.
+ */
+int blk_read_limits(struct airlock_device *adev, struct blk_limits *limits)
 {
 	struct virtio_blk_config raw;
 	const char *what;
@@ -195,49 +76,6 @@ static int blk_read_limits(struct airlock_device *adev, struct blk_limits *limit
 		dev_err_ratelimited(&adev->pdev->dev,
 				    "blk: the device's %s cannot be, refused\n", what);
 	return err;
-}
-
-/*
- * How large and how many requests may be, from the parameters and from what the
- * device says. Everything else takes its sizes from here.
- */
-static int blk_plan(struct blk_vdisk *vdisk)
-{
-	struct airlock_device *adev = vdisk->adev;
-	const bool indirect = adev->features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
-	const u32 max = airlock_queue_max(adev, 0);
-	u32 descs, cuts;
-
-	if (max < BLK_CHAIN_MIN) {
-		dev_err(&adev->pdev->dev,
-			"blk: queue of %u descriptors, a request needs %u\n", max, BLK_CHAIN_MIN);
-		return -ENODEV;
-	}
-
-	/* A chain may not be longer than the queue, in a table or not (2.7.5.3.1). */
-	descs = indirect ? max(depth, BLK_SEGS_MAX + 2) : depth * BLK_CHAIN_MIN;
-	descs = roundup_pow_of_two(descs);
-	vdisk->queue_size = min(descs, max);
-	vdisk->depth = min(depth, vdisk->queue_size / (indirect ? 1 : BLK_CHAIN_MIN));
-	vdisk->segs = min3(vdisk->limits.seg_max, BLK_SEGS_MAX, vdisk->queue_size - 2);
-
-	/*
-	 * size_max cuts runs: a request of @bytes is cut at most (bytes - 1) /
-	 * size_max times, and each cut takes a descriptor from the runs. Half of
-	 * the descriptors go to either, so that small limits leave both some.
-	 */
-	vdisk->limits.size_max = rounddown(vdisk->limits.size_max, BLK_BLOCK);
-	vdisk->pool_blocks = (pool_kib << 10) / BLK_BLOCK;
-	vdisk->bytes = min((pool_kib << 10) / 4, BLK_BYTES_MAX);
-	vdisk->bytes = min_t(u64, vdisk->bytes,
-			     (u64)vdisk->limits.size_max * DIV_ROUND_UP(vdisk->segs, 2));
-	vdisk->bytes = rounddown(vdisk->bytes, BLK_BLOCK);
-	cuts = (vdisk->bytes - 1) / vdisk->limits.size_max;
-	vdisk->runs = vdisk->segs - cuts;
-
-	vdisk->ctrl_bytes = ALIGN(BLK_CTRL_TABLE +
-				  (BLK_SEGS_MAX + 2) * sizeof(struct vring_desc), 64);
-	return 0;
 }
 
 static void blk_set_capacity(struct blk_vdisk *vdisk, bool notify)
@@ -322,7 +160,8 @@ static void blk_failed(struct airlock_device *adev)
 static bool blk_same(const struct blk_vdisk *vdisk, const struct blk_limits *limits)
 {
 	return limits->block == vdisk->limits.block &&
-	       limits->size_max >= vdisk->limits.size_max && limits->seg_max >= vdisk->segs;
+	       limits->size_max >= vdisk->limits.size_max && limits->seg_max >= vdisk->segs &&
+	       limits->queues >= vdisk->num_lanes;
 }
 
 /* The core's @recover. */
@@ -375,14 +214,6 @@ static const struct airlock_ops blk_ops = {
 };
 
 /* ---- lanes --------------------------------------------------------------------- */
-
-static size_t blk_lane_bytes(const struct blk_vdisk *vdisk)
-{
-	return PAGE_ALIGN(slots_span(vdisk->ctrl_bytes, vdisk->depth)) +
-	       PAGE_ALIGN(slots_span(BLK_BLOCK, vdisk->depth)) +
-	       PAGE_ALIGN((size_t)vdisk->pool_blocks * BLK_BLOCK) +
-	       airlock_queue_bytes(vdisk->queue_size);
-}
 
 /* A row of slots, one a tag. */
 static int blk_lane_slots(struct blk_lane *lane, unsigned int index, const char *what,
@@ -477,7 +308,7 @@ static int blk_lanes_open(struct blk_vdisk *vdisk)
 	unsigned int i;
 	int err;
 
-	err = airlock_region_reserve(adev, blk_lane_bytes(vdisk) * vdisk->num_lanes);
+	err = airlock_region_reserve(adev, vdisk->region_bytes);
 	if (err)
 		return err;
 	err = airlock_vectors_alloc(adev, vdisk->num_lanes);
@@ -494,6 +325,7 @@ static void blk_free_disk(struct gendisk *disk)
 	struct blk_vdisk *vdisk = disk->private_data;
 
 	ida_free(&blk_ida, vdisk->index);
+	kfree(vdisk->lane);
 	kfree(vdisk);
 }
 
@@ -545,7 +377,7 @@ static int blk_disk_alloc(struct blk_vdisk *vdisk)
 	return 0;
 }
 
-/* Agreed features, checked configuration, and a plan. */
+/* Agreed features, checked configuration, a plan, and its lanes. */
 static int blk_negotiate(struct blk_vdisk *vdisk)
 {
 	int err;
@@ -556,21 +388,23 @@ static int blk_negotiate(struct blk_vdisk *vdisk)
 	err = blk_read_limits(vdisk->adev, &vdisk->limits);
 	if (err)
 		return err;
-	return blk_plan(vdisk);
+	err = blk_plan(vdisk);
+	if (err)
+		return err;
+	vdisk->lane = fault_ptr(kcalloc(vdisk->num_lanes, sizeof(*vdisk->lane), GFP_KERNEL));
+	return vdisk->lane ? 0 : -ENOMEM;
 }
 
 static int blk_probe(struct auxiliary_device *aux, const struct auxiliary_device_id *id)
 {
 	struct airlock_device *adev = airlock_from_aux(aux);
-	const unsigned int lanes = 1;
 	struct blk_vdisk *vdisk;
 	int err;
 
-	vdisk = fault_ptr(kzalloc(struct_size(vdisk, lane, lanes), GFP_KERNEL));
+	vdisk = fault_ptr(kzalloc(sizeof(*vdisk), GFP_KERNEL));
 	if (!vdisk)
 		return -ENOMEM;
 	vdisk->adev = adev;
-	vdisk->num_lanes = lanes;
 	auxiliary_set_drvdata(aux, vdisk);
 
 	vdisk->index = fault_int(ida_alloc(&blk_ida, GFP_KERNEL));
@@ -590,7 +424,7 @@ static int blk_probe(struct auxiliary_device *aux, const struct auxiliary_device
 	err = airlock_ready(adev);
 	if (err)
 		goto put_disk;
-	err = fault_int(device_add_disk(&adev->pdev->dev, vdisk->disk, blk_groups));
+	err = fault_int(device_add_disk(&adev->pdev->dev, vdisk->disk, blk_attr_groups));
 	if (err)
 		goto put_disk;
 	return 0;
@@ -606,6 +440,7 @@ stop:
 	airlock_stop(adev);
 	ida_free(&blk_ida, vdisk->index);
 free_vdisk:
+	kfree(vdisk->lane);
 	kfree(vdisk);
 	return err;
 }
@@ -647,15 +482,10 @@ static struct auxiliary_driver blk_driver = {
 
 static int __init blk_init(void)
 {
-	if (depth < 1 || depth > BLK_DEPTH_MAX) {
-		pr_err("airlock_blk: depth=%u: must be 1 to %u\n", depth, BLK_DEPTH_MAX);
-		return -EINVAL;
-	}
-	if (pool_kib < BLK_POOL_KIB_MIN || pool_kib > BLK_POOL_KIB_MAX || pool_kib % 4) {
-		pr_err("airlock_blk: pool_kib=%u: must be %u to %u and a multiple of 4\n",
-		       pool_kib, BLK_POOL_KIB_MIN, BLK_POOL_KIB_MAX);
-		return -EINVAL;
-	}
+	int err = blk_plan_params();
+
+	if (err)
+		return err;
 	return auxiliary_driver_register(&blk_driver);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * airlock_blk.ko, private: a virtio disk whose I/O goes through bounce memory.
- * blk.c is the device and the disk, blk_io.c the life of a request.
+ * blk.c is the device and the disk, blk_plan.c what it may share, blk_io.c the life of a
+ * request, blk_attr.c what sysfs shows.
  */
 #ifndef DRIVER_BLK_H
 #define DRIVER_BLK_H
@@ -95,7 +96,9 @@ struct blk_lane {
  * @ctrl_bytes: size of a control slot
  * @pool_blocks: blocks in each lane's pool
  * @held: the block layer was told to send nothing; of the core's calls and remove only
+ * @region_bytes: that all lanes share with the host together
  * @num_lanes: entries of @lane
+ * @num_polled: how many of them, the last, are polled
  * @lane: one a hardware queue
  */
 struct blk_vdisk {
@@ -112,9 +115,21 @@ struct blk_vdisk {
 	u32 ctrl_bytes;
 	u32 pool_blocks;
 	bool held;
+	size_t region_bytes;
 	unsigned int num_lanes;
-	struct blk_lane lane[];
+	unsigned int num_polled;
+	struct blk_lane *lane;
 };
+
+/* blk.c */
+int blk_read_limits(struct airlock_device *adev, struct blk_limits *limits);
+
+/* blk_plan.c */
+int blk_plan_params(void);
+int blk_plan(struct blk_vdisk *vdisk);
+
+/* blk_attr.c */
+extern const struct attribute_group *blk_attr_groups[];
 
 /* blk_io.c */
 extern const struct blk_mq_ops blk_io_ops;

@@ -32,7 +32,10 @@
  * either ends or is itself put back for a full ring, which is full of requests
  * that will end. Blocks are given back before the request is ended, because
  * ending is what wakes the queue. What was staged is published before going away,
- * or nothing might ever complete.
+ * or nothing might ever complete. Where nothing is in the ring, because whoever held
+ * blocks has not entered it yet or has just left it, the promise is not made: the answer is
+ * BLK_STS_RESOURCE, and the block layer asks again by itself. Pool, ring and tags all belong
+ * to one lane, so nobody waits for a completion on another.
  *
  * What the device says. Of a completion, two things are believed after a check:
  * the length, which ring/ has bounded, and the status byte, preset to a value
@@ -317,6 +320,8 @@ out:
 	if (status == BLK_STS_DEV_RESOURCE) {
 		spin_lock_irqsave(&lane->q->lock, flags);
 		lane->stats.waits++;
+		if (!ring_drv_in_flight(&lane->q->ring))
+			status = BLK_STS_RESOURCE;
 		spin_unlock_irqrestore(&lane->q->lock, flags);
 	}
 	return status;

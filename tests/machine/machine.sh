@@ -108,13 +108,13 @@ machine_disk_and_nic() {
 	net_serve echo 7000 "$BUILD/guest/traffic" serve "$HOST" 7000
 }
 
-# machine_qemu_disk ID FILE, machine_qemu_nic ID MAC TAP - QEMU's own devices, for
-# which there is no back-end; the disk's serial number is its ID
+# machine_qemu_disk ID FILE [QEMU-OPTIONS [DRIVE-OPTIONS]], machine_qemu_nic ID MAC TAP -
+# QEMU's own devices, for which there is no back-end; the disk's serial number is its ID
 machine_qemu_disk() {
 	machine_port
 	M_ARGS+=(
-		-drive "if=none,id=$1-drive,file=$2,format=raw"
-		-device "virtio-blk-pci,id=$1,drive=$1-drive,serial=$1,bus=$PORT,$M_VIRTIO"
+		-drive "if=none,id=$1-drive,file=$2,format=raw${4:+,$4}"
+		-device "virtio-blk-pci,id=$1,drive=$1-drive,serial=$1,bus=$PORT,$M_VIRTIO${3:+,$3}"
 	)
 }
 
