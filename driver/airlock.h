@@ -131,6 +131,19 @@ int airlock_negotiate(struct airlock_device *adev, u64 wanted,
  */
 int airlock_config_read(struct airlock_device *adev, void *buf, size_t len);
 
+/**
+ * airlock_config_write8() - write a byte of the device's configuration
+ * @adev: the device, negotiated
+ * @offset: of a field of one byte that the driver may write
+ * @value: what to write
+ *
+ * Whether the device took it is seen when it is read. A reset makes the device forget it.
+ * Sleeps.
+ *
+ * Return: 0, -EIO while the device is failed, -ENXIO when it has no such field.
+ */
+int airlock_config_write8(struct airlock_device *adev, size_t offset, u8 value);
+
 /* ---- shared memory ------------------------------------------------------ */
 
 /**

@@ -107,6 +107,23 @@ int airlock_config_read(struct airlock_device *adev, void *buf, size_t len)
 }
 EXPORT_SYMBOL_GPL(airlock_config_read);
 
+int airlock_config_write8(struct airlock_device *adev, size_t offset, u8 value)
+{
+	struct core_device *core = core_from_pub(adev);
+	int err = 0;
+
+	mutex_lock(&core->lock);
+	if (airlock_failed(adev))
+		err = -EIO;
+	else if (offset >= core->config_bytes)
+		err = -ENXIO;
+	else
+		iowrite8(value, core->mdev.device + offset);
+	mutex_unlock(&core->lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(airlock_config_write8);
+
 static void config_work(struct work_struct *work)
 {
 	struct core_device *core = container_of(to_delayed_work(work),
