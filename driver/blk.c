@@ -45,7 +45,10 @@
 			 BIT_ULL(VIRTIO_BLK_F_RO) |		\
 			 BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) |	\
 			 BIT_ULL(VIRTIO_BLK_F_FLUSH) |		\
-			 BIT_ULL(VIRTIO_BLK_F_MQ))
+			 BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE) |	\
+			 BIT_ULL(VIRTIO_BLK_F_MQ) |		\
+			 BIT_ULL(VIRTIO_BLK_F_DISCARD) |	\
+			 BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES))
 
 static DEFINE_IDA(blk_ida);
 
@@ -75,6 +78,57 @@ int blk_read_limits(struct airlock_device *adev, struct blk_limits *limits)
 	if (err)
 		dev_err_ratelimited(&adev->pdev->dev,
 				    "blk: the device's %s cannot be, refused\n", what);
+	return err;
+}
+
+static int blk_tell_cache(struct blk_vdisk *vdisk, bool on)
+{
+	return airlock_config_write8(vdisk->adev, offsetof(struct virtio_blk_config, wce), on);
+}
+
+/**
+ * blk_set_write_cache() - have the device cache writes, or not
+ * @vdisk: the disk, of a device with VIRTIO_BLK_F_CONFIG_WCE and flushes
+ * @on: whether
+ *
+ * Flushes are sent before they are needed and for as long as they may be, also when
+ * the device fails meanwhile. Process context; sleeps until no request is under way.
+ *
+ * Return: 0, or -errno; then the cache is on, as far as anyone knows.
+ */
+int blk_set_write_cache(struct blk_vdisk *vdisk, bool on)
+{
+	struct blk_limits limits;
+	int err = 0, ret;
+
+	mutex_lock(&vdisk->cache_lock);
+	if (on)
+		err = compat_disk_set_write_cache(vdisk->disk, true);
+	WRITE_ONCE(vdisk->limits.write_cache, on);
+	if (!err)
+		err = blk_tell_cache(vdisk, on);
+	if (!err)
+		err = blk_read_limits(vdisk->adev, &limits);
+	/* It need not do as it was told. */
+	if (err || limits.write_cache)
+		WRITE_ONCE(vdisk->limits.write_cache, true);
+	ret = compat_disk_set_write_cache(vdisk->disk, vdisk->limits.write_cache);
+	mutex_unlock(&vdisk->cache_lock);
+	return err ?: ret;
+}
+
+/* A reset made the device forget. Perhaps somebody changes his mind right now. */
+static int blk_restore_cache(struct blk_vdisk *vdisk)
+{
+	bool on;
+	int err;
+
+	if (!(vdisk->adev->features & BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE)))
+		return 0;
+	do {
+		on = READ_ONCE(vdisk->limits.write_cache);
+		err = blk_tell_cache(vdisk, on);
+	} while (!err && on != READ_ONCE(vdisk->limits.write_cache));
 	return err;
 }
 
@@ -161,6 +215,9 @@ static bool blk_same(const struct blk_vdisk *vdisk, const struct blk_limits *lim
 {
 	return limits->block == vdisk->limits.block &&
 	       limits->size_max >= vdisk->limits.size_max && limits->seg_max >= vdisk->segs &&
+	       limits->discard_sectors >= vdisk->limits.discard_sectors &&
+	       limits->discard_segs >= vdisk->limits.discard_segs &&
+	       limits->zeroes_sectors >= vdisk->limits.zeroes_sectors &&
 	       limits->queues >= vdisk->num_lanes;
 }
 
@@ -182,6 +239,9 @@ static int blk_recover(struct airlock_device *adev)
 			vdisk->disk->disk_name);
 		return -ENODEV;
 	}
+	err = blk_restore_cache(vdisk);
+	if (err)
+		return err;
 	for (i = 0; i < vdisk->num_lanes; i++) {
 		blk_io_take_back(&vdisk->lane[i]);
 		blk_io_start(&vdisk->lane[i]);
@@ -344,6 +404,10 @@ static int blk_disk_alloc(struct blk_vdisk *vdisk)
 		.max_segments = USHRT_MAX,
 		.max_segment_size = UINT_MAX,
 		.dma_alignment = 3,
+		.max_hw_discard_sectors = vdisk->limits.discard_sectors,
+		.max_discard_segments = vdisk->limits.discard_segs,
+		.discard_granularity = vdisk->limits.discard_align,
+		.max_write_zeroes_sectors = vdisk->limits.zeroes_sectors,
 	};
 	struct gendisk *disk;
 	int err;
@@ -362,7 +426,7 @@ static int blk_disk_alloc(struct blk_vdisk *vdisk)
 		return err;
 
 	disk = fault_err(compat_disk_alloc(&vdisk->tags, &limits,
-					   features & BIT_ULL(VIRTIO_BLK_F_FLUSH), vdisk));
+					   vdisk->limits.write_cache, vdisk));
 	if (IS_ERR(disk)) {
 		blk_mq_free_tag_set(&vdisk->tags);
 		return PTR_ERR(disk);
@@ -405,6 +469,7 @@ static int blk_probe(struct auxiliary_device *aux, const struct auxiliary_device
 	if (!vdisk)
 		return -ENOMEM;
 	vdisk->adev = adev;
+	mutex_init(&vdisk->cache_lock);
 	auxiliary_set_drvdata(aux, vdisk);
 
 	vdisk->index = fault_int(ida_alloc(&blk_ida, GFP_KERNEL));

@@ -9,6 +9,7 @@
 
 #include <linux/blk-mq.h>
 #include <linux/interrupt.h>
+#include <linux/mutex.h>
 #include <linux/types.h>
 
 #include "../ring/blk_req.h"
@@ -21,6 +22,9 @@
 
 /* Most runs of pool blocks, and most data descriptors, of one request. */
 #define BLK_SEGS_MAX	14u
+
+/* Most ranges of one request to discard; they fit a data slot. */
+#define BLK_RANGES_MAX	32u
 
 /* Largest request; a smaller pool makes it smaller. */
 #define BLK_BYTES_MAX	(512u << 10)
@@ -85,7 +89,9 @@ struct blk_lane {
  * @adev: the virtio function; not to be used once remove has returned
  * @disk: the block layer's view
  * @tags: the block layer's tags
- * @limits: the device's configuration, checked
+ * @limits: the device's configuration, checked, and cut down to what is used of it;
+ *	@limits.write_cache is what the device was told last
+ * @cache_lock: held by those who change @limits.write_cache; not by the core's calls
  * @index: number in the disk's name
  * @depth: tags of each lane
  * @queue_size: descriptors of each virtqueue
@@ -106,6 +112,7 @@ struct blk_vdisk {
 	struct gendisk *disk;
 	struct blk_mq_tag_set tags;
 	struct blk_limits limits;
+	struct mutex cache_lock;
 	int index;
 	u32 depth;
 	u32 queue_size;
@@ -123,6 +130,7 @@ struct blk_vdisk {
 
 /* blk.c */
 int blk_read_limits(struct airlock_device *adev, struct blk_limits *limits);
+int blk_set_write_cache(struct blk_vdisk *vdisk, bool on);
 
 /* blk_plan.c */
 int blk_plan_params(void);

@@ -57,12 +57,46 @@ free_id:
 }
 static DEVICE_ATTR_RO(serial);
 
+/* The words of mainline's virtio_blk, and of its documentation. */
+static const char * const blk_cache_types[] = { "write through", "write back" };
+
+static ssize_t cache_type_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	const bool on = READ_ONCE(blk_from_dev(dev)->limits.write_cache);
+
+	return sysfs_emit(buf, "%s\n", blk_cache_types[on]);
+}
+
+static ssize_t cache_type_store(struct device *dev, struct device_attribute *attr,
+				const char *buf, size_t count)
+{
+	int type = sysfs_match_string(blk_cache_types, buf);
+
+	if (type >= 0)
+		type = blk_set_write_cache(blk_from_dev(dev), type);
+	return type ?: count;
+}
+static DEVICE_ATTR_RW(cache_type);
+
 static struct attribute *blk_attrs[] = {
 	&dev_attr_serial.attr,
+	&dev_attr_cache_type.attr,
 	NULL,
 };
 
+/* Where the cache cannot be chosen its type can be read. */
+static umode_t blk_attr_mode(struct kobject *kobj, struct attribute *attr, int index)
+{
+	const u64 need = BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE) | BIT_ULL(VIRTIO_BLK_F_FLUSH);
+	struct blk_vdisk *vdisk = blk_from_dev(kobj_to_dev(kobj));
+
+	if (attr == &dev_attr_cache_type.attr && (vdisk->adev->features & need) != need)
+		return 0444;
+	return attr->mode;
+}
+
 static const struct attribute_group blk_group = {
+	.is_visible = blk_attr_mode,
 	.attrs = blk_attrs,
 };
 

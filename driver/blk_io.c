@@ -18,6 +18,10 @@
  * bytes that the request asks for are copied, in one pass each way. Since all
  * data is copied, buffers need no alignment.
  *
+ * Discards and zeroes have no data of the caller's: what goes out are their ranges, which
+ * always fit the data slot. A write with FUA does not come here: the block layer, which was
+ * not told of any FUA, sends a write and a flush.
+ *
  * Exactly once. A request is put into blk_lane.inflight[] under the lock when it
  * enters the ring. Reaping takes it out, and so does blk_io_kill() when the device
  * has failed; both hold the lock, and whoever took it out completes it. Killing
@@ -55,7 +59,7 @@
 /**
  * struct blk_io - driver's part of a request
  * @next: in the list of those that were just reaped
- * @bytes: of data
+ * @bytes: of data; of ranges when it is a discard or zeroes
  * @len: bytes that the device says it wrote, status included
  * @runs: entries of @run in use; 0: the data is in the data slot, or there is none
  * @killed: the device failed; end it with an error
@@ -183,10 +187,70 @@ static int blk_io_type(const struct request *rq)
 		return VIRTIO_BLK_T_OUT;
 	case REQ_OP_FLUSH:
 		return VIRTIO_BLK_T_FLUSH;
+	case REQ_OP_DISCARD:
+		return VIRTIO_BLK_T_DISCARD;
+	case REQ_OP_WRITE_ZEROES:
+		return VIRTIO_BLK_T_WRITE_ZEROES;
 	case REQ_OP_DRV_IN:
 		return VIRTIO_BLK_T_GET_ID;
 	default:
 		return -1;
+	}
+}
+
+static void blk_io_range(void __shared *slot, u32 i, u64 sector, u32 sectors, u32 flags)
+{
+	const struct virtio_blk_discard_write_zeroes range = {
+		.sector = cpu_to_le64(sector),
+		.num_sectors = cpu_to_le32(sectors),
+		.flags = cpu_to_le32(flags),
+	};
+
+	shared_copy_out(shared_at(slot, i * sizeof(range)), &range, sizeof(range));
+}
+
+/*
+ * The ranges of a discard, or the one to be zeroed, into the data slot. Only where a disk
+ * takes several does the block layer put some that are apart into one request, each in
+ * a bio of its own. Return: bytes; 0 when they are more than was agreed.
+ */
+static u32 blk_io_ranges(const struct blk_lane *lane, struct request *rq, int type)
+{
+	void __shared *slot = slots_cpu(&lane->data, rq->tag);
+	u32 flags = 0, n = 0;
+	struct bio *bio;
+
+	if (type == VIRTIO_BLK_T_WRITE_ZEROES && !(rq->cmd_flags & REQ_NOUNMAP))
+		flags = VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
+	if (type == VIRTIO_BLK_T_WRITE_ZEROES || lane->vdisk->limits.discard_segs == 1) {
+		blk_io_range(slot, n++, blk_rq_pos(rq), blk_rq_sectors(rq), flags);
+	} else {
+		__rq_for_each_bio(bio, rq) {
+			if (unlikely(n == lane->vdisk->limits.discard_segs))
+				return 0;
+			blk_io_range(slot, n++, bio->bi_iter.bi_sector,
+				     bio->bi_iter.bi_size >> BLK_SECTOR_SHIFT, flags);
+		}
+	}
+	return n * sizeof(struct virtio_blk_discard_write_zeroes);
+}
+
+/* How much data goes with a request. False when it is more than was ever agreed. */
+static bool blk_io_measure(const struct blk_lane *lane, struct request *rq, int type)
+{
+	struct blk_io *io = blk_mq_rq_to_pdu(rq);
+
+	switch (type) {
+	case VIRTIO_BLK_T_FLUSH:
+		io->bytes = 0;
+		return true;
+	case VIRTIO_BLK_T_DISCARD:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		io->bytes = blk_io_ranges(lane, rq, type);
+		return io->bytes;
+	default:
+		io->bytes = blk_rq_bytes(rq);
+		return io->bytes <= lane->vdisk->bytes;
 	}
 }
 
@@ -203,8 +267,7 @@ static blk_status_t blk_io_prepare(struct blk_lane *lane, struct request *rq)
 
 	io->killed = false;
 	io->len = 0;
-	io->bytes = type == VIRTIO_BLK_T_FLUSH ? 0 : blk_rq_bytes(rq);
-	if (unlikely(io->bytes > lane->vdisk->bytes))
+	if (unlikely(!blk_io_measure(lane, rq, type)))
 		return BLK_STS_IOERR;
 	if (blk_io_alloc(lane, io))
 		return BLK_STS_DEV_RESOURCE;

@@ -120,6 +120,7 @@ static int blk_plan_ring(struct blk_vdisk *vdisk)
 	vdisk->queue_size = min(descs, max);
 	vdisk->depth = min(depth, vdisk->queue_size / (indirect ? 1 : BLK_CHAIN_MIN));
 	vdisk->segs = min3(vdisk->limits.seg_max, BLK_SEGS_MAX, vdisk->queue_size - 2);
+	vdisk->limits.discard_segs = min(vdisk->limits.discard_segs, BLK_RANGES_MAX);
 	vdisk->ctrl_bytes = ALIGN(BLK_CTRL_TABLE +
 				  (BLK_SEGS_MAX + 2) * sizeof(struct vring_desc), 64);
 	return 0;

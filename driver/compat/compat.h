@@ -34,7 +34,8 @@
  * compat_disk_alloc() - allocate a disk, not rotating, with these limits
  * @tags: its tag set
  * @limits: of these the logical block, the largest request, number and size of
- *	segments, and the alignment of memory; all of them set, the rest zero
+ *	segments, the alignment of memory, and those of discards and zeroes; all of them set,
+ *	the rest zero
  * @write_cache: the device has a cache and wants flushes
  * @data: the queue's
  *
@@ -63,9 +64,44 @@ static inline struct gendisk *compat_disk_alloc(struct blk_mq_tag_set *tags,
 	blk_queue_max_segments(queue, limits->max_segments);
 	blk_queue_max_segment_size(queue, limits->max_segment_size);
 	blk_queue_dma_alignment(queue, limits->dma_alignment);
+	blk_queue_max_discard_sectors(queue, limits->max_hw_discard_sectors);
+	blk_queue_max_discard_segments(queue, limits->max_discard_segments);
+	queue->limits.discard_granularity = limits->discard_granularity;
+	blk_queue_max_write_zeroes_sectors(queue, limits->max_write_zeroes_sectors);
 	blk_queue_write_cache(queue, write_cache, false);
 	blk_queue_flag_set(QUEUE_FLAG_NONROT, queue);
 	return disk;
+#endif
+}
+
+/**
+ * compat_disk_set_write_cache() - does the disk want flushes from here on?
+ * @disk: the disk, added
+ * @write_cache: whether
+ *
+ * Process context; sleeps until no request is under way.
+ *
+ * Return: 0 or -errno.
+ */
+static inline int compat_disk_set_write_cache(struct gendisk *disk, bool write_cache)
+{
+#ifdef HAVE_DISK_LIMITS
+	struct queue_limits limits = queue_limits_start_update(disk->queue);
+	int err;
+
+	if (write_cache)
+		limits.features |= BLK_FEAT_WRITE_CACHE;
+	else
+		limits.features &= ~BLK_FEAT_WRITE_CACHE;
+	blk_mq_freeze_queue(disk->queue);
+	err = queue_limits_commit_update(disk->queue, &limits);
+	blk_mq_unfreeze_queue(disk->queue);
+	return err;
+#else
+	blk_mq_freeze_queue(disk->queue);
+	blk_queue_write_cache(disk->queue, write_cache, false);
+	blk_mq_unfreeze_queue(disk->queue);
+	return 0;
 #endif
 }
 
