@@ -275,6 +275,12 @@ static const struct airlock_ops blk_ops = {
 
 /* ---- lanes --------------------------------------------------------------------- */
 
+/* What its queue and its memory are called, before their number. */
+static const char *blk_lane_kind(const struct blk_lane *lane)
+{
+	return lane->polled ? "poll" : "q";
+}
+
 /* A row of slots, one a tag. */
 static int blk_lane_slots(struct blk_lane *lane, unsigned int index, const char *what,
 			  u32 bytes, struct slots *slots)
@@ -283,7 +289,7 @@ static int blk_lane_slots(struct blk_lane *lane, unsigned int index, const char 
 	char purpose[24];
 	int err;
 
-	snprintf(purpose, sizeof(purpose), "q%u.%s", index, what);
+	snprintf(purpose, sizeof(purpose), "%s%u.%s", blk_lane_kind(lane), index, what);
 	err = airlock_span_alloc(lane->vdisk->adev, purpose, slots_span(bytes, lane->depth),
 				 &span);
 	if (!err)
@@ -300,7 +306,7 @@ static int blk_lane_pool(struct blk_lane *lane, unsigned int index)
 	char purpose[24];
 	int err;
 
-	snprintf(purpose, sizeof(purpose), "q%u.pool", index);
+	snprintf(purpose, sizeof(purpose), "%s%u.pool", blk_lane_kind(lane), index);
 	err = airlock_span_alloc(lane->vdisk->adev, purpose, (size_t)blocks * BLK_BLOCK, &span);
 	if (err)
 		return err;
@@ -314,11 +320,12 @@ static int blk_lane_open(struct blk_vdisk *vdisk, unsigned int index)
 {
 	struct blk_lane *lane = &vdisk->lane[index];
 	struct airlock_queue *q;
-	char name[12];
+	char name[16];
 	int err;
 
 	lane->vdisk = vdisk;
 	lane->depth = vdisk->depth;
+	lane->polled = index >= vdisk->num_lanes - vdisk->num_polled;
 	lane->inflight = fault_ptr(kcalloc(lane->depth, sizeof(*lane->inflight), GFP_KERNEL));
 	if (!lane->inflight)
 		return -ENOMEM;
@@ -334,8 +341,9 @@ static int blk_lane_open(struct blk_vdisk *vdisk, unsigned int index)
 	if (err)
 		return err;
 
-	snprintf(name, sizeof(name), "q%u", index);
-	q = airlock_queue_open(vdisk->adev, index, vdisk->queue_size, name, blk_io_call, lane);
+	snprintf(name, sizeof(name), "%s%u", blk_lane_kind(lane), index);
+	q = airlock_queue_open(vdisk->adev, index, vdisk->queue_size, name,
+			       lane->polled ? NULL : blk_io_call, lane);
 	if (IS_ERR(q))
 		return PTR_ERR(q);
 	lane->q = q;
@@ -415,6 +423,7 @@ static int blk_disk_alloc(struct blk_vdisk *vdisk)
 	vdisk->tags = (struct blk_mq_tag_set) {
 		.ops = &blk_io_ops,
 		.nr_hw_queues = vdisk->num_lanes,
+		.nr_maps = vdisk->num_polled ? HCTX_MAX_TYPES : 1,
 		.queue_depth = vdisk->depth,
 		.numa_node = dev_to_node(&vdisk->adev->pdev->dev),
 		.cmd_size = blk_io_pdu_bytes(),

@@ -65,6 +65,7 @@ struct blk_stats {
  *	takes a request out of here, and nobody else, completes it
  * @reaper: takes completions, outside of the interrupt
  * @depth: number of tags
+ * @polled: whoever waits looks for completions; the device is not asked to call
  * @down: the device is out of service: nothing goes in or comes out; under the lock
  * @dead: nothing goes in any more, for good; under the lock
  * @stats: counters; under the lock
@@ -79,6 +80,7 @@ struct blk_lane {
 	struct request **inflight;
 	struct tasklet_struct reaper;
 	u32 depth;
+	bool polled;
 	bool down;
 	bool dead;
 	struct blk_stats stats;

@@ -11,7 +11,7 @@
  *
  *   prepare   compose the header, find the bounce memory, copy write data out
  *   submit    stage the chain in the ring; the device has it once published
- *   reap      (tasklet) take completions out of the ring
+ *   reap      (tasklet, or who polls) take completions out of the ring
  *   finish    (softirq) read the status, copy read data in, give memory back, end
  *
  * Copies are done without the lane's lock: the tag owns the memory. Only the
@@ -467,18 +467,18 @@ static void blk_io_hand_on(struct request *list)
 }
 
 /*
- * Take all completions, and ask for a call at the next. Nothing goes in under the
- * lock, so an honest device cannot make it go round more often than there are tags;
- * one that plays with used.idx gets no more than that either.
+ * Take all completions, and ask for a call at the next unless the lane is polled. Nothing
+ * goes in under the lock, so an honest device cannot make it go round more often than there
+ * are tags; one that plays with used.idx gets no more than that either. Return: how many.
  */
-static void blk_io_reap(struct blk_lane *lane)
+static int blk_io_reap(struct blk_lane *lane)
 {
 	struct ring_drv *ring = &lane->q->ring;
 	struct request *list = NULL;
 	struct ring_done done;
 	u32 rounds = lane->depth + 1;
 	unsigned long flags;
-	int got = 0;
+	int got = 0, all = 0;
 
 	spin_lock_irqsave(&lane->q->lock, flags);
 	do {
@@ -490,13 +490,25 @@ static void blk_io_reap(struct blk_lane *lane)
 
 			io->len = done.len;
 			blk_io_take(lane, done.cookie, &list);
+			all++;
 		}
-	} while (!got && ring_drv_arm(ring) && --rounds);
+	} while (!got && !lane->polled && ring_drv_arm(ring) && --rounds);
 	spin_unlock_irqrestore(&lane->q->lock, flags);
 
 	if (unlikely(got < 0))
 		airlock_queue_fault(lane->q);
 	blk_io_hand_on(list);
+	return all;
+}
+
+/*
+ * Somebody waits for a request on a polled lane, and looks. The device is never asked to
+ * call there. Such requests end where they are found.
+ */
+static int blk_io_poll(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *batch)
+{
+	/* With the lock: a recovery makes the ring anew. */
+	return blk_io_reap(hctx->driver_data);
 }
 
 /**
@@ -572,13 +584,15 @@ static void blk_io_complete(struct request *rq)
 /* ---- trouble ---------------------------------------------------------------- */
 
 /**
- * blk_io_start() - let the device call
+ * blk_io_start() - let the device call, unless the lane is polled
  * @lane: the lane, before airlock_ready()
  */
 void blk_io_start(struct blk_lane *lane)
 {
 	unsigned long flags;
 
+	if (lane->polled)
+		return;
 	spin_lock_irqsave(&lane->q->lock, flags);
 	ring_drv_arm(&lane->q->ring);
 	spin_unlock_irqrestore(&lane->q->lock, flags);
@@ -652,7 +666,8 @@ void blk_io_resume(struct blk_lane *lane)
 	WRITE_ONCE(lane->down, false);
 	spin_unlock_irqrestore(&lane->q->lock, flags);
 	/* Calls that came since airlock_ready() were not listened to. */
-	tasklet_schedule(&lane->reaper);
+	if (!lane->polled)
+		tasklet_schedule(&lane->reaper);
 }
 
 /**
@@ -722,6 +737,27 @@ static int blk_io_init_hctx(struct blk_mq_hw_ctx *hctx, void *data, unsigned int
 	return 0;
 }
 
+/* Processors to lanes: first to the ordinary ones, then to those that are polled. */
+static void blk_io_map_queues(struct blk_mq_tag_set *tags)
+{
+	const struct blk_vdisk *vdisk = tags->driver_data;
+	unsigned int i, first = 0;
+
+	for (i = 0; i < tags->nr_maps; i++) {
+		struct blk_mq_queue_map *map = &tags->map[i];
+
+		map->nr_queues = 0;
+		if (i == HCTX_TYPE_DEFAULT)
+			map->nr_queues = vdisk->num_lanes - vdisk->num_polled;
+		else if (i == HCTX_TYPE_POLL)
+			map->nr_queues = vdisk->num_polled;
+		map->queue_offset = first;
+		first += map->nr_queues;
+		if (map->nr_queues)
+			blk_mq_map_queues(map);
+	}
+}
+
 const struct blk_mq_ops blk_io_ops = {
 	.queue_rq = blk_io_queue_rq,
 	.queue_rqs = blk_io_queue_rqs,
@@ -729,4 +765,6 @@ const struct blk_mq_ops blk_io_ops = {
 	.complete = blk_io_complete,
 	.timeout = blk_io_timeout,
 	.init_hctx = blk_io_init_hctx,
+	.map_queues = blk_io_map_queues,
+	.poll = blk_io_poll,
 };

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What a disk with several queues does, and what only some disks can: discards, zeroes, a
-# cache that can be turned off, another size. The disks are QEMU's
+# cache that can be turned off, another size, queues that are polled. The disks are QEMU's
 # own, which can do all of it.
 #
 # Theory
@@ -195,6 +195,20 @@ recovers_all_lanes() {
 	cache 'write back' 1
 }
 
+polls() {
+	load poll_queues=1
+	lanes q0 q1 q2 poll3
+	guest -t 120 'set -e
+		d=/dev/$(disk main)
+		test "$(cat /sys/block/${d#/dev/}/queue/io_poll)" = 1 || die "it cannot be polled"
+		ranges poll $d 512
+		random_file /run/p 4
+		dd if=/run/p of=$d bs=64k oflag=direct 2>/dev/null
+		dd if=$d bs=4M count=1 iflag=direct,fullblock 2>/dev/null | cmp - /run/p
+		grep "^$(cat /run/main-pci) poll3 .* calls=0 " /sys/kernel/debug/airlock/queues
+		! grep "^$(cat /run/main-pci) poll3 .* kicks=0 " /sys/kernel/debug/airlock/queues || die "nothing went there"'
+}
+
 # fewer PARAMETERS NAME... - the parameters bound the lanes
 fewer() {
 	load "$1"
@@ -240,6 +254,7 @@ tap_test "a read-only disk is neither written, discarded nor zeroed" read_only
 if [ "${RING:-split}" = split ]; then
 	tap_test "four lanes are reset and go on, and the cache stays off" recovers_all_lanes
 fi
+tap_test "a lane is polled, and never calls" polls
 tap_test "queues=2 makes two lanes" fewer queues=2 q0 q1
 tap_test "a budget of 2 MiB holds two lanes" fewer budget_kib=2048 q0 q1
 tap_test "a budget that holds no lane is refused, and nothing is shared" small_budget
