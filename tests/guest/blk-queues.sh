@@ -81,7 +81,7 @@ image_kib() {
 	du -k "$WORK/main.img" | cut -f 1
 }
 
-# fill - 32 MiB of noise, in the image; and 4 MiB of it, twice, to compare with
+# fill - 32 MiB of noise, in the image and in a file to compare with
 fill() {
 	guest -t 120 'set -e
 		d=/dev/$(disk main)
@@ -91,7 +91,7 @@ fill() {
 	[ "$BEFORE" -ge 32000 ] || fail "the image has $BEFORE KiB only"
 }
 
-# around ZERO - the MiB from 4 to 20 are gone, and their neighbours are not
+# around - the MiB from 4 to 20 are gone, and their neighbours are not
 around() {
 	guest -t 120 "set -e
 		d=/dev/\$(disk main)
@@ -177,16 +177,15 @@ recovers_all_lanes() {
 	guest 'random_file /run/data 8; echo "write through" >/sys/block/$(disk main)/cache_type'
 	before=$(recovered main)
 	start_churn main
-	memory_address "$(guest 'cat /run/main-pci' | tr -dc '0-9a-f:.')" ring.q2
+	find_ring main q2
 	guest 'taskset 4 sh -c "while [ ! -e /run/churn-stop ]; do
 			dd if=/dev/$(disk main) of=/dev/null bs=4k count=100 iflag=direct
 		done" >/dev/null 2>&1 &'
 	until more_recovered main "$before"; do
 		tries=$((tries - 1))
 		[ "$tries" -gt 0 ] || fail "the disk was not brought up again"
-		# used.idx of 128 descriptors goes where it cannot be.
 		for _ in 1 2 3 4 5 6 7 8; do
-			pages poke "$M_PID" "$((ADDRESS + (16 * 128 + 6 + 2 * 128 + 63) / 64 * 64 + 2))" ff7f
+			poke_used
 		done
 	done
 	churn_ends main

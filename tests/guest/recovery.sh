@@ -42,23 +42,6 @@ load() {
 		random_file /run/data 8"
 }
 
-# find_ring NAME QUEUE - sets ADDRESS, where that split queue is in the VMM's memory file, and
-# SIZE, its descriptors
-find_ring() {
-	local pci
-
-	pci=$(guest "cat /run/$1-pci" | tr -dc '0-9a-f:.')
-	SIZE=$(guest "sed -n \"s/^$pci $2 size=\([0-9]*\) .*/\1/p\" /sys/kernel/debug/airlock/queues" |
-		tr -dc '0-9')
-	memory_address "$pci" "ring.$2"
-}
-
-# poke_used [LOG TEXT] - used.idx of the ring goes where it cannot be; descriptors, avail ring
-# and used ring begin on a cache line each (ring_place())
-poke_used() {
-	pages poke "$M_PID" "$((ADDRESS + (16 * SIZE + 6 + 2 * SIZE + 63) / 64 * 64 + 2))" ff7f "$@"
-}
-
 # lie NAME QUEUE - the host lies about that queue, which is in use, until the guest has seen it
 lie() {
 	find_ring "$1" "$2"
