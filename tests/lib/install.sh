@@ -4,7 +4,8 @@
 # Installs the Debian packages that building, the demo and the tests need, and provides
 # the guests' kernels and the emulated SEV machine.
 #
-#	install.sh [sev|all]	sev: also the emulator; all: that and the kernels of other series
+#	install.sh [sev|all|bench]	sev: also the emulator; all: that and the kernels of other
+#					series; bench: the emulator and what bench/guest needs
 #
 # Theory
 #   Nothing is done, and no network used, when all of it is there. The package
@@ -39,6 +40,7 @@ provide() {
 
 command -v apt-get >/dev/null ||
 	die "this is not a Debian machine: install by hand what $0 lists"
+[ "${1:-}" != bench ] || PACKAGES+=(fio)
 work_dir install
 apt_install "${PACKAGES[@]}" || {
 	last_lines "$WORK/apt.log" 15

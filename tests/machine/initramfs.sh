@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-#	initramfs.sh OUT [FILE...]
+#	initramfs.sh OUT [FILE...]	(environment: ADD_MODULES, ADD_PROGRAMS)
 #
 # Builds the guest's root file system as a cpio archive.
 #
@@ -11,7 +11,7 @@
 #   an index for modprobe. Ours come from BUILD/kmod/KVER, or from KMOD of the
 #   environment; a guest that is to run without them (the negative control) simply does not
 #   load them. Each FILE goes into the root directory: secrets of one run, which are not to
-#   be kept.
+#   be kept. ADD_MODULES names more modules of the image, ADD_PROGRAMS paths of more programs.
 set -euo pipefail
 # shellcheck source=tests/lib/common.sh
 . "$(dirname "$0")/../lib/common.sh"
@@ -25,7 +25,7 @@ TOOLS=(canary kexec ranges traffic)
 add_modules() {
 	local root=$1 module path
 
-	for module in "${STOCK[@]}"; do
+	for module in "${STOCK[@]}" ${ADD_MODULES:-}; do
 		modprobe -d "$MODULES_ROOT" -S "$KVER" --show-depends "$module" ||
 			die "module $module is not in the kernel image"
 	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u | while read -r path; do
@@ -45,7 +45,8 @@ add_program() {
 	local lib
 
 	install -D -m 755 "$2" "$1/sbin/$(basename "$2")"
-	ldd "$2" | grep -o '/[^ ]*' | while read -r lib; do
+	# A static one has none, which ldd calls an error.
+	{ ldd "$2" 2>/dev/null || true; } | { grep -o '/[^ ]*' || true; } | while read -r lib; do
 		install -D -m 755 "$lib" "$1$lib"
 	done
 }
@@ -73,6 +74,9 @@ ln -s ../kmod "$ROOT/sbin/kmod.d/modprobe"
 add_program "$ROOT" "$BUILD/airlockctl"
 # By a name that is not one of busybox's own, which its shell would prefer.
 add_program "$ROOT" "$(PATH=$PATH:/sbin:/usr/sbin command -v mkfs.ext4)"
+for program in ${ADD_PROGRAMS:-}; do
+	add_program "$ROOT" "$program"
+done
 for tool in "${TOOLS[@]}"; do
 	install -m 755 "$BUILD/guest/$tool" "$ROOT/bin/$tool"
 done

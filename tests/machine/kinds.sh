@@ -11,6 +11,7 @@
 #   window	main memory is QEMU's own and cannot be handed to a back-end; a window
 #		of M_WINDOW_MIB is shared (0: there is none)
 #   plain	all memory is shared with the back-end, as vhost-user usually wants it
+#   bounce	likewise, and the kernel bounces all I/O through swiotlb, needed or not
 
 M_MEMORY_MIB=1024
 
@@ -36,6 +37,11 @@ machine_kind_window() {
 machine_kind_plain() {
 	machine_kind_tcg
 	M_ARGS+=(-object "memory-backend-memfd,id=ram,size=${M_MEMORY_MIB}M,share=on")
+}
+
+machine_kind_bounce() {
+	machine_kind_plain
+	M_APPEND=swiotlb=force
 }
 
 # The kernel would open its swiotlb, 64 MiB, for drivers that are not used here: noforce

@@ -17,6 +17,8 @@
 #
 #   RING in the environment, "packed", has devices offer packed rings.
 #   M_RECONNECT, in seconds, has QEMU look for a back-end again that has gone.
+#   M_BOOTS_IN, in seconds, is how long a guest may take to boot. M_INITRAMFS names an archive
+#   of initramfs.sh to be used in the place of one of the machine's own.
 #   M_BOOT and M_APPEND, to be changed between machine_new and machine_boot, say what the
 #   firmware does with disks, and more words of the kernel's command line. The environment
 #   says CPUS, how many the guest has, and KERNEL_SERIES.
@@ -161,7 +163,7 @@ machine_boot() {
 	local backend run=()
 
 	eval "$("$TOP/tests/lib/kernel.sh")"
-	"$TOP/tests/machine/initramfs.sh" "$WORK/initramfs" "$@"
+	[ -n "${M_INITRAMFS:-}" ] || "$TOP/tests/machine/initramfs.sh" "$WORK/initramfs" "$@"
 	for backend in "${BACKENDS[@]}"; do
 		backend_start "$backend"
 	done
@@ -175,12 +177,12 @@ machine_boot() {
 
 	[ -z "$NET" ] || run=(ip netns exec "$NET")
 	"${run[@]}" "$M_QEMU" -name "airlock-test-$M_KIND" -nodefaults -no-user-config -display none \
-		-no-reboot "${M_BOOT[@]}" -smp "$M_CPUS" -m "$M_MEMORY_MIB" -kernel "$VMLINUZ" -initrd "$WORK/initramfs" \
+		-no-reboot "${M_BOOT[@]}" -smp "$M_CPUS" -m "$M_MEMORY_MIB" -kernel "$VMLINUZ" -initrd "${M_INITRAMFS:-$WORK/initramfs}" \
 		-append "console=ttyS0 loglevel=5 panic=-1 test.nonce=$M_NONCE $M_APPEND" \
 		"${M_ARGS[@]}" >"$WORK/qemu.log" 2>&1 </dev/null &
 	M_PID=$!
 	on_exit stop_pid "$M_PID"
-	machine_answer 120 0 >/dev/null || {
+	machine_answer "${M_BOOTS_IN:-120}" 0 >/dev/null || {
 		machine_logs
 		die "the guest did not boot: $(cat "$WORK/dead" 2>/dev/null)"
 	}
