@@ -8,6 +8,7 @@
 # make fuzz     fuzz the rings and what a front-end sends: TIME= seconds for each of F="drv dev",
 #               SEED=, INTO= a directory that keeps the new inputs
 # make bench-ring  the ring beside its peers; figures go to $(BUILD)/bench/ring.jsonl
+# make bench-guest  airlock in guests beside mainline's drivers; to $(BUILD)/bench/guest.jsonl
 # make help     the rest
 #
 # Everything that is built goes to $(BUILD). Nothing here is evaluated before the
@@ -48,7 +49,7 @@ FUZZ	:= $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.
 KSRC	= $(wildcard Kbuild ring/* uapi/* driver/* driver/compat/*)
 
 .PHONY: all airlockd airlockctl modules modules-for-tests test-modules modules_install tools \
-	tests bench bench-ring fuzz demo check style clean help install-packages FORCE
+	tests bench bench-ring bench-guest bench-guest-programs fuzz demo check style clean help install-packages FORCE
 
 all: airlockd airlockctl modules
 
@@ -169,6 +170,18 @@ bench-ring: install-packages
 	$(Q)$(MAKE) --no-print-directory bench
 	$(Q)$(BUILD)/bench/ring --ringtest "$$(bench/peers.sh ringtest)" $(if $(QUICK),--quick) \
 		--json $(BUILD)/bench/ring.jsonl
+
+bench-guest-programs: $(addprefix $(BUILD)/bench/guest/,flow meter)
+
+$(BUILD)/bench/guest/%: bench/guest/%.c
+	$(Q)mkdir -p $(dir $@); echo '  CC      $@'
+	$(Q)$(CC) $(STD) $(WARN) $(CFLAGS) -static -o $@ $<
+
+bench-guest: INSTALL = bench
+bench-guest: install-packages
+	$(Q)$(MAKE) --no-print-directory -j2 all tools bench-guest-programs
+	$(Q)BUILD=$(BUILD) bench/guest/run.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) \
+		--json $(BUILD)/bench/guest.jsonl
 
 # ---- the two commands ------------------------------------------------------------
 

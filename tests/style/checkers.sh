@@ -26,7 +26,7 @@ END
 silent() {
 	local f
 
-	for f in ring/*.c host/*.c bench/*.c; do
+	for f in ring/*.c host/*.c bench/*.c bench/guest/*.c; do
 		# Its headers are DPDK's, which are not there.
 		[ "$f" != bench/peer_rte.c ] || continue
 		"$@" "$f" 2>&1 || printf '%s: exit status %d\n' "$f" $?
