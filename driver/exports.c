@@ -14,4 +14,5 @@ EXPORT_SYMBOL_GPL(ring_drv_publish);
 EXPORT_SYMBOL_GPL(ring_drv_poll);
 EXPORT_SYMBOL_GPL(ring_drv_disarm);
 EXPORT_SYMBOL_GPL(ring_drv_arm);
+EXPORT_SYMBOL_GPL(ring_drv_arm_later);
 EXPORT_SYMBOL_GPL(ring_drv_break);

@@ -157,9 +157,10 @@ bool ring_drv_pending(const struct ring_drv *r)
 }
 
 /* Write whether calls are wanted to where the device looks. */
-static void drv_tell(struct ring_drv *r, bool armed)
+static void drv_tell(struct ring_drv *r, bool armed, u16 patience)
 {
 	r->armed = armed;
+	r->patience = patience;
 	if (r->is_packed)
 		packed_drv_tell(r);
 	else
@@ -169,18 +170,32 @@ static void drv_tell(struct ring_drv *r, bool armed)
 void ring_drv_disarm(struct ring_drv *r)
 {
 	if (r->armed && r->fault == RING_OK)
-		drv_tell(r, false);
+		drv_tell(r, false, 0);
+}
+
+/* Ask for a call after @patience completions, then look whether there are more already. */
+static ring_noinline bool drv_arm(struct ring_drv *r, u16 patience)
+{
+	if (r->fault != RING_OK)
+		return false;
+	drv_tell(r, true, patience);
+
+	/* Barrier H pairs with G in ring_dev_flush(). */
+	shared_mb();
+	return patience && !r->batch ? split_drv_passed(r) : ring_drv_pending(r);
 }
 
 bool ring_drv_arm(struct ring_drv *r)
 {
-	if (r->fault != RING_OK)
-		return false;
-	drv_tell(r, true);
+	return drv_arm(r, 0);
+}
 
-	/* Barrier H pairs with G in ring_dev_flush(). */
-	shared_mb();
-	return ring_drv_pending(r);
+bool ring_drv_arm_later(struct ring_drv *r)
+{
+	const u64 flying = r->shown - r->polls;
+	const bool counted = !r->is_packed && r->event_idx && flying >= RING_LATER;
+
+	return drv_arm(r, counted ? (u16)(flying / 2) : 0);
 }
 
 bool ring_drv_detach(struct ring_drv *r, struct ring_done *done)

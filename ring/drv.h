@@ -104,6 +104,7 @@ struct ring_drv {
 	u16 num_free;		/* descriptors that add() may take */
 	u16 oldest;		/* in order: id of the oldest chain */
 	u16 seen;		/* split: used.idx as last loaded and checked */
+	u16 patience;		/* split: completions that no call is wanted for */
 	u16 detached;		/* where ring_drv_detach() goes on */
 	bool is_packed;
 	bool in_order;
@@ -234,6 +235,19 @@ void ring_drv_disarm(struct ring_drv *r);
  * poll again. False when the queue is broken.
  */
 bool ring_drv_arm(struct ring_drv *r);
+
+/**
+ * ring_drv_arm_later() - ask for a call when about half of what is in flight is complete
+ * @r: the half
+ *
+ * For a driver that need not hear of each completion. As ring_drv_arm() with less than
+ * RING_LATER chains in flight, where the device does not count (no EVENT_IDX), and packed.
+ *
+ * Return: true when so many are complete already: poll again.
+ */
+bool ring_drv_arm_later(struct ring_drv *r);
+
+#define RING_LATER	16u
 
 /**
  * ring_drv_pending() - is there a completion to poll?

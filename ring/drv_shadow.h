@@ -24,6 +24,7 @@ void split_drv_show(struct ring_drv *r);
 bool split_drv_must_kick(struct ring_drv *r);
 int split_drv_poll(struct ring_drv *r, struct ring_done *done);
 bool split_drv_pending(const struct ring_drv *r);
+bool split_drv_passed(const struct ring_drv *r);
 void split_drv_tell(struct ring_drv *r);
 
 void packed_drv_init(struct ring_drv *r, const struct ring_areas *a);

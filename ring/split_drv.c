@@ -165,8 +165,14 @@ bool split_drv_pending(const struct ring_drv *r)
 	return r->seen != polled || shared_load16(&r->split.used->idx) != polled;
 }
 
+/* Are more complete than there is patience for? */
+bool split_drv_passed(const struct ring_drv *r)
+{
+	return (u16)(shared_load16(&r->split.used->idx) - (u16)r->polls) > r->patience;
+}
+
 void split_drv_tell(struct ring_drv *r)
 {
-	split_event_store(&r->split.avail->flags, r->split.used_event, (u16)r->polls, r->armed,
-			  r->event_idx);
+	split_event_store(&r->split.avail->flags, r->split.used_event,
+			  (u16)(r->polls + r->patience), r->armed, r->event_idx);
 }

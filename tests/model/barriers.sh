@@ -39,7 +39,7 @@ work_dir barriers
 tap_test "barrier E: publish shows, then asks" has 1 drv.o ring_drv_publish
 tap_test "barrier F: the device arms, then looks" has 1 dev.o ring_dev_arm
 tap_test "barrier G: flush shows, then asks" has 1 dev.o ring_dev_flush
-tap_test "barrier H: the driver arms, then looks" has 1 drv.o ring_drv_arm
+tap_test "barrier H: the driver arms, then looks" has 1 drv.o drv_arm
 tap_test "show asks nothing and has none" has 0 drv.o ring_drv_show
 tap_test "the device's show has none either" has 0 dev.o ring_dev_show
 tap_done

@@ -278,6 +278,83 @@ static void drain(struct rig *rig, u32 n)
 	assert_int_equal(ring_drv_poll(&rig->drv, &done), 0);
 }
 
+/* A call comes with the completion after half of what was in flight, and not before. */
+static void arm_later_waits_for_half(void **state)
+{
+	struct rig *rig = rig_started(state, 64, rig_way(1));
+	u32 round, n, i;
+
+	for (round = 0; round < 4000; round++) {
+		n = 1 + round % 64;
+		stage(rig, n);
+		ring_drv_publish(&rig->drv);
+		assert_false(ring_drv_arm_later(&rig->drv));
+		for (i = 0; i < n; i++) {
+			serve(rig, 1);
+			assert_int_equal(ring_dev_flush(&rig->dev),
+					 i == (n < RING_LATER ? 0 : n / 2));
+		}
+		/* All are complete: there is nothing to wait for. */
+		assert_true(ring_drv_arm_later(&rig->drv));
+		drain(rig, n);
+		ring_drv_disarm(&rig->drv);
+	}
+}
+
+/* What completed before it was asked for is told, if it is enough; else a call comes. */
+static void arm_later_says_when_enough_came_in(void **state)
+{
+	struct rig *rig = rig_started(state, 64, rig_way(1));
+	u32 done;
+
+	/* Who cannot wait after all asks again. */
+	stage(rig, 64);
+	ring_drv_publish(&rig->drv);
+	assert_false(ring_drv_arm_later(&rig->drv));
+	assert_false(ring_drv_arm(&rig->drv));
+	serve(rig, 1);
+	assert_true(ring_dev_flush(&rig->dev));
+	serve(rig, 63);
+	ring_dev_flush(&rig->dev);
+	drain(rig, 64);
+	ring_drv_disarm(&rig->drv);
+
+	for (done = 0; done <= 64; done++) {
+		stage(rig, 64);
+		ring_drv_publish(&rig->drv);
+		serve(rig, done);
+		ring_dev_flush(&rig->dev);
+		assert_int_equal(ring_drv_arm_later(&rig->drv), done > 32);
+		serve(rig, 64 - done);
+		assert_int_equal(ring_dev_flush(&rig->dev), done <= 32);
+		drain(rig, 64);
+		ring_drv_disarm(&rig->drv);
+	}
+}
+
+/* Where completions cannot be counted it is the next one. */
+static void arm_later_is_arm_elsewhere(void **state)
+{
+	const u64 layouts[] = {
+		rig_way(0), BIT_ULL(VIRTIO_F_RING_PACKED) | rig_way(0),
+		BIT_ULL(VIRTIO_F_RING_PACKED) | rig_way(1),
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(layouts); i++) {
+		struct rig *rig = rig_started(state, 64, layouts[i]);
+
+		stage(rig, 40);
+		ring_drv_publish(&rig->drv);
+		assert_false(ring_drv_arm_later(&rig->drv));
+		serve(rig, 1);
+		assert_true(ring_dev_flush(&rig->dev));
+		assert_true(ring_drv_arm_later(&rig->drv));
+		ring_drv_break(&rig->drv, RING_STALLED);
+		assert_false(ring_drv_arm_later(&rig->drv));
+	}
+}
+
 /*
  * show() makes visible and asks nothing; publish() and flush() then ask for all that was
  * shown since the last question: the event is armed before the first of them.
@@ -415,6 +492,9 @@ int main(void)
 		RIG_TEST("device arms and disarms on the wire",
 			 device_arms_and_disarms_on_the_wire),
 		RIG_TEST_ANY("arm says when work came in", arm_says_when_work_came_in),
+		RIG_TEST("arm_later waits for half", arm_later_waits_for_half),
+		RIG_TEST("arm_later says when enough came in", arm_later_says_when_enough_came_in),
+		RIG_TEST("arm_later is arm elsewhere", arm_later_is_arm_elsewhere),
 		RIG_TEST_ANY("what is shown is asked for later", show_is_asked_for_later),
 		RIG_TEST_ANY("unasked for a round and more", unasked_for_a_round_and_more),
 		RIG_TEST_ANY("to show nothing is nothing", show_of_nothing),
