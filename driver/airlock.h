@@ -60,6 +60,7 @@
 #define AIRLOCK_AUX_BLK		"blk"
 
 struct airlock_queue;
+struct cpumask;
 
 /**
  * struct airlock_device - one virtio function; the part that others may read
@@ -295,6 +296,26 @@ struct airlock_queue *airlock_queue_open(struct airlock_device *adev, u16 index,
 void airlock_queue_close(struct airlock_queue *q);
 
 /**
+ * airlock_queue_resize() - have a queue be shorter, or as long again as it was
+ * @q: an open queue; only from &struct airlock_ops.recover, before airlock_restart()
+ * @size: descriptors; a power of two, at most what airlock_queue_open() was given
+ *
+ * It stays where it is. Whether the device accepts it is seen by airlock_restart(). Sleeps.
+ *
+ * Return: 0, -EINVAL for a size that cannot be, -EBUSY while the device is live.
+ */
+int airlock_queue_resize(struct airlock_queue *q, u16 size);
+
+/**
+ * airlock_queue_affinity() - where a queue's interrupt should be handled
+ * @q: the queue
+ * @mask: processors; of the caller, not kept
+ *
+ * A wish: nothing happens for a queue without an interrupt of its own. Sleeps.
+ */
+void airlock_queue_affinity(struct airlock_queue *q, const struct cpumask *mask);
+
+/**
  * airlock_queue_kick() - tell the device of new buffers
  * @q: the queue; call it when ring_drv_publish() says so
  *
@@ -313,6 +334,15 @@ void airlock_queue_kick(struct airlock_queue *q);
 void airlock_queue_fault(struct airlock_queue *q);
 
 /* ---- going up and down -------------------------------------------------- */
+
+/**
+ * airlock_renew() - reset a device that works, and bring it up again
+ * @adev: the device, live
+ *
+ * By the way of a failed one, @failed and @recover, but it is not counted or reported as
+ * one. For what can be changed only while a device is down. Returns at once. Any context.
+ */
+void airlock_renew(struct airlock_device *adev);
 
 /**
  * airlock_restart() - reset the device and set it up as it was

@@ -10,9 +10,7 @@
  * the pool is what is left of the lane's share, and as many lanes are opened as leave each
  * of them BLK_POOL_KIB_MIN. A budget that cannot hold one lane is refused.
  *
- * Memory is shared in chunks of BLK_CHUNK by some providers, and a piece that does not fit
- * what is left of one would get one of its own, above the budget. So no lane but one that is
- * alone is larger than a chunk or lies in two.
+ * No lane but one that is alone is larger than a chunk or lies in two: budget.h says why.
  *
  * Polled lanes come last. They are asked for by name, so when there are too few
  * lanes it is the others that become fewer, but one stays: not all I/O polls.
@@ -22,16 +20,12 @@
 #include <linux/module.h>
 
 #include "blk.h"
+#include "budget.h"
 
 #define BLK_DEPTH_MAX		512u
 #define BLK_POOL_KIB_MIN	256u
 #define BLK_POOL_KIB_MAX	(AIRLOCK_SPAN_MAX >> 10)
-#define BLK_BUDGET_KIB_MIN	256u
-#define BLK_BUDGET_KIB_MAX	65536u
 #define BLK_QUEUES_MAX		256u
-
-/* Bytes that a provider shares in one piece. */
-#define BLK_CHUNK		((size_t)AIRLOCK_SPAN_MAX)
 
 /* Descriptors of the shortest request with data; a ring that holds fewer is useless. */
 #define BLK_CHAIN_MIN		3u
@@ -63,26 +57,6 @@ module_param(poll_queues, uint, 0444);
 MODULE_PARM_DESC(poll_queues,
 		 "most queues of a disk that are polled (io_uring's IOPOLL), beside the others, 0 to 256 (default 0)");
 
-/* Is @value of a parameter in KiB what it may be? Says why not. */
-static bool blk_plan_kib_ok(const char *name, unsigned int value, unsigned int least,
-			    unsigned int most)
-{
-	if (value >= least && value <= most && value % 4 == 0)
-		return true;
-	pr_err("airlock_blk: %s=%u: must be %u to %u and a multiple of 4\n", name, value, least,
-	       most);
-	return false;
-}
-
-static bool blk_plan_number_ok(const char *name, unsigned int value, unsigned int least,
-			       unsigned int most)
-{
-	if (value >= least && value <= most)
-		return true;
-	pr_err("airlock_blk: %s=%u: must be %u to %u\n", name, value, least, most);
-	return false;
-}
-
 /**
  * blk_plan_params() - are the module's parameters in range?
  *
@@ -90,12 +64,12 @@ static bool blk_plan_number_ok(const char *name, unsigned int value, unsigned in
  */
 int blk_plan_params(void)
 {
-	return blk_plan_number_ok("depth", depth, 1, BLK_DEPTH_MAX) &&
-	       blk_plan_kib_ok("pool_kib", pool_kib, BLK_POOL_KIB_MIN, BLK_POOL_KIB_MAX) &&
-	       blk_plan_kib_ok("budget_kib", budget_kib, BLK_BUDGET_KIB_MIN,
-			       BLK_BUDGET_KIB_MAX) &&
-	       blk_plan_number_ok("queues", queues, 0, BLK_QUEUES_MAX) &&
-	       blk_plan_number_ok("poll_queues", poll_queues, 0, BLK_QUEUES_MAX) ? 0 : -EINVAL;
+	return param_number_ok("depth", depth, 1, BLK_DEPTH_MAX) &&
+	       param_kib_ok("pool_kib", pool_kib, BLK_POOL_KIB_MIN, BLK_POOL_KIB_MAX) &&
+	       param_kib_ok("budget_kib", budget_kib, BUDGET_KIB_MIN,
+			       BUDGET_KIB_MAX) &&
+	       param_number_ok("queues", queues, 0, BLK_QUEUES_MAX) &&
+	       param_number_ok("poll_queues", poll_queues, 0, BLK_QUEUES_MAX) ? 0 : -EINVAL;
 }
 
 /* ---- a lane ------------------------------------------------------------------- */
@@ -167,17 +141,17 @@ static size_t blk_plan_alone(const struct blk_vdisk *vdisk, size_t *region)
 	const size_t budget = (size_t)budget_kib << 10;
 	size_t pool = (size_t)pool_kib << 10, fixed = data + rest;
 
-	if (fixed + pool <= min(budget, BLK_CHUNK)) {
+	if (fixed + pool <= min(budget, BUDGET_CHUNK)) {
 		*region = fixed + pool;
-	} else if (fixed <= BLK_CHUNK && BLK_CHUNK + fixed <= budget) {
+	} else if (fixed <= BUDGET_CHUNK && BUDGET_CHUNK + fixed <= budget) {
 		/* The pool in one chunk, all else in the other. */
-		*region = BLK_CHUNK + fixed;
-	} else if (rest < BLK_CHUNK && BLK_CHUNK + data <= budget) {
+		*region = BUDGET_CHUNK + fixed;
+	} else if (rest < BUDGET_CHUNK && BUDGET_CHUNK + data <= budget) {
 		/* The data slots have the other for themselves. */
-		pool = min(pool, BLK_CHUNK - rest);
-		*region = BLK_CHUNK + data;
+		pool = min(pool, BUDGET_CHUNK - rest);
+		*region = BUDGET_CHUNK + data;
 	} else {
-		*region = min(budget, BLK_CHUNK);
+		*region = min(budget, BUDGET_CHUNK);
 		pool = *region > fixed ? *region - fixed : 0;
 	}
 	return pool;
@@ -187,24 +161,16 @@ static size_t blk_plan_alone(const struct blk_vdisk *vdisk, size_t *region)
 static size_t blk_plan_pool(const struct blk_vdisk *vdisk, unsigned int n, size_t *region)
 {
 	const size_t fixed = blk_plan_data(vdisk) + blk_plan_rest(vdisk);
-	const size_t budget = (size_t)budget_kib << 10;
-	size_t share, together, pool;
+	size_t share, pool;
 
 	if (n == 1)
 		return blk_plan_alone(vdisk, region);
 
-	share = budget / n;
-	if (budget > BLK_CHUNK)
-		share = min(share, BLK_CHUNK / DIV_ROUND_UP(n, budget / BLK_CHUNK));
-	share = rounddown(share, PAGE_SIZE);
+	share = budget_share((size_t)budget_kib << 10, n);
 	if (share <= fixed)
 		return 0;
-
 	pool = min(share - fixed, (size_t)pool_kib << 10);
-	/* Each chunk but the last has so many lanes, and perhaps a piece that is too small. */
-	together = BLK_CHUNK / (fixed + pool);
-	*region = (n - 1) / together * BLK_CHUNK +
-		  ((n - 1) % together + 1) * (fixed + pool);
+	*region = budget_total(fixed + pool, n);
 	return pool;
 }
 

@@ -52,7 +52,9 @@ enum vector_mode {
  * @irq_name: for /proc/interrupts
  * @kicks: kicks sent; statistics only, may miss one under concurrency
  * @calls: calls passed on; likewise
- * @areas: where @pub.ring lies in shared memory
+ * @span: shared memory for @made descriptors
+ * @made: descriptors that it was opened with
+ * @areas: where @pub.ring lies in @span
  * @shadow: private memory of @pub.ring
  */
 struct core_queue {
@@ -64,6 +66,8 @@ struct core_queue {
 	char irq_name[48];
 	unsigned long kicks;
 	unsigned long calls;
+	struct airlock_span span;
+	u16 made;
 	struct ring_areas areas;
 	void *shadow;
 };
@@ -84,6 +88,7 @@ struct core_queue {
  * @leaving: airlock_stop() was called: no recovery begins any more
  * @out: the function driver was told that the device failed, and not that it is back
  * @lost: and was told that it is given up
+ * @renew: airlock_renew() was called: the next recovery is no attempt to mend anything
  * @asleep: the system sleeps; what fails now is recovered when it wakes up
  * @down: the machine goes down; the device is not started any more
  * @quiet: the last reset was confirmed and the device was not started since
@@ -120,6 +125,7 @@ struct core_device {
 	bool leaving;
 	bool out;
 	bool lost;
+	bool renew;
 	bool asleep;
 	bool down;
 	bool quiet;

@@ -319,11 +319,13 @@ static void device_recover_work(struct work_struct *work)
 	struct core_device *core = container_of(to_delayed_work(work), struct core_device,
 						recover_work);
 	struct device *dev = &core->pub.pdev->dev;
+	unsigned int doublings;
+	const bool renew = xchg(&core->renew, false);
 	const bool quiet = device_take_out(core);
 
 	if (core->lost)
 		return;
-	if (!device_try_again(core)) {
+	if (!renew && !device_try_again(core)) {
 		dev_err(dev, "given up after %u attempts to bring it up again\n",
 			core->tries - 1);
 		core->lost = true;
@@ -334,10 +336,11 @@ static void device_recover_work(struct work_struct *work)
 		core->out = false;
 		core->recoveries++;
 		core->revived = jiffies;
-		dev_info(dev, "it is up again\n");
+		dev_info(dev, "it is up %s\n", renew ? "anew" : "again");
 		return;
 	}
-	device_recover_later(core, DEVICE_PAUSE << min(core->tries - 1, DEVICE_DOUBLINGS));
+	doublings = core->tries ? min(core->tries - 1, DEVICE_DOUBLINGS) : 0;
+	device_recover_later(core, DEVICE_PAUSE << doublings);
 }
 
 /**
@@ -371,6 +374,22 @@ void airlock_device_fail(struct core_device *core, const char *queue,
 		dev_err_ratelimited(&core->pub.pdev->dev, "%s%sfailed: %s\n",
 				    queue ? queue : "", queue ? ": " : "", why);
 }
+
+void airlock_renew(struct airlock_device *adev)
+{
+	struct core_device *core = core_from_pub(adev);
+	unsigned long flags;
+
+	spin_lock_irqsave(&core->event_lock, flags);
+	if (core->live && !core->failed && !core->leaving && !core->asleep) {
+		core->renew = true;
+		/* Nothing is sent to it from here on. */
+		WRITE_ONCE(core->failed, true);
+		queue_delayed_work(system_unbound_wq, &core->recover_work, 0);
+	}
+	spin_unlock_irqrestore(&core->event_lock, flags);
+}
+EXPORT_SYMBOL_GPL(airlock_renew);
 
 bool airlock_failed(const struct airlock_device *adev)
 {

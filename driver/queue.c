@@ -89,17 +89,21 @@ size_t airlock_queue_bytes(u32 size)
 }
 EXPORT_SYMBOL_GPL(airlock_queue_bytes);
 
+static void queue_place_ring(struct core_device *core, struct core_queue *cq)
+{
+	ring_place(&cq->areas, cq->span.cpu, cq->span.bus, cq->pub.size, core->pub.features);
+}
+
 /* Private and shared memory of the driver half. */
 static int queue_make_ring(struct core_device *core, struct core_queue *cq)
 {
 	struct airlock_queue *q = &cq->pub;
-	struct airlock_span span;
 	char purpose[32];
 	int err;
 
 	snprintf(purpose, sizeof(purpose), "ring.%s", q->name);
 	err = airlock_region_span(&core->pub, purpose, airlock_queue_bytes(q->size),
-				  true, &span);
+				  true, &cq->span);
 	if (err)
 		return err;
 
@@ -107,7 +111,8 @@ static int queue_make_ring(struct core_device *core, struct core_queue *cq)
 	if (!cq->shadow)
 		return -ENOMEM;
 
-	ring_place(&cq->areas, span.cpu, span.bus, q->size, core->pub.features);
+	cq->made = q->size;
+	queue_place_ring(core, cq);
 	return 0;
 }
 
@@ -275,6 +280,26 @@ err_unlock:
 	return ERR_PTR(err);
 }
 EXPORT_SYMBOL_GPL(airlock_queue_open);
+
+int airlock_queue_resize(struct airlock_queue *q, u16 size)
+{
+	struct core_queue *cq = core_queue_from_pub(q);
+	struct core_device *core = core_from_pub(q->adev);
+	int err = 0;
+
+	mutex_lock(&core->lock);
+	if (core_live(core))
+		err = -EBUSY;
+	else if (size > cq->made || !ring_size_ok(size, q->adev->features))
+		err = -EINVAL;
+	if (!err) {
+		q->size = size;
+		queue_place_ring(core, cq);
+	}
+	mutex_unlock(&core->lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(airlock_queue_resize);
 
 void airlock_queue_close(struct airlock_queue *q)
 {

@@ -275,6 +275,19 @@ int airlock_vector_attach(struct core_queue *cq)
 	return err;
 }
 
+void airlock_queue_affinity(struct airlock_queue *q, const struct cpumask *mask)
+{
+	struct core_queue *cq = core_queue_from_pub(q);
+	struct core_device *core = core_from_pub(q->adev);
+
+	mutex_lock(&core->lock);
+	/* Whoever administers the machine may choose otherwise later; so no hint stays. */
+	if (cq->irq && !irq_set_affinity_and_hint(cq->irq, mask))
+		irq_update_affinity_hint(cq->irq, NULL);
+	mutex_unlock(&core->lock);
+}
+EXPORT_SYMBOL_GPL(airlock_queue_affinity);
+
 /**
  * airlock_vector_detach() - disconnect a queue
  * @cq: the queue; its device is not live. Sleeps.
