@@ -10,10 +10,9 @@
  * opening and closing the interface only starts and stops the two NAPIs of each
  * pair of queues. Between the two the device keeps the buffers it has.
  *
- * Features. All are optional; what is not there the stack does in software. A
- * device whose features contradict each other (segmentation without checksums) is
- * asked again without them. Frames larger than a slot need mergeable buffers, so
- * without those neither receive offload nor a larger MTU is possible.
+ * Pairs. All that the plan has room for are opened at probe; how many of them the device and
+ * the stack use can be changed at any time. The others are stopped: what a device
+ * puts into them is not looked at.
  *
  * Failure. When the core reports that the device has failed, the carrier goes, and what
  * was on its way is lost. When the device is up again the queues start empty, and the
@@ -21,121 +20,19 @@
  * left to do then is to remove it. Both ways are walked under the stack's lock (RTNL), so
  * that the interface is not opened or closed meanwhile.
  *
- * The address. One that the device gave cannot be changed: without a control queue
- * there is no way to tell the device, which may filter by it. One that we made up,
- * because it gave none, can.
+ * The address. One that the device gave can be changed only when the device can be told
+ * of it, which may filter by it. One that we made up, because it gave none, always can.
  */
+#include <linux/cpumask.h>
 #include <linux/ethtool.h>
-#include <linux/if_vlan.h>
-#include <linux/log2.h>
 #include <linux/module.h>
 
+#include "compat/compat.h"
 #include "fault.h"
 #include "net.h"
 
-#define NET_F(name)	BIT_ULL(VIRTIO_NET_F_##name)
-
-#define NET_F_RX_GSO	(NET_F(GUEST_TSO4) | NET_F(GUEST_TSO6))
-#define NET_F_TX_GSO	(NET_F(HOST_TSO4) | NET_F(HOST_TSO6))
-
-/* What this driver can use of a NIC, beyond what the core negotiates. */
-#define NET_FEATURES	(NET_F(CSUM) | NET_F_TX_GSO | NET_F(HOST_ECN) |		\
-			 NET_F(GUEST_CSUM) | NET_F_RX_GSO | NET_F(GUEST_ECN) |	\
-			 NET_F(MRG_RXBUF) | NET_F(MAC) | NET_F(STATUS) | NET_F(MTU))
-
-/* Rounds of negotiation: one, one without contradictions, one without what hung on them. */
-#define NET_ROUNDS	3
-
 /* Time without any completion after which a device is given up. */
 #define NET_WATCHDOG	(20 * HZ)
-
-static unsigned int rx_slots = 256;
-module_param(rx_slots, uint, 0444);
-MODULE_PARM_DESC(rx_slots,
-		 "receive slots of each queue, a power of two from 64 to 1024 (default 256)");
-
-static unsigned int rx_slot_bytes = 2048;
-module_param(rx_slot_bytes, uint, 0444);
-MODULE_PARM_DESC(rx_slot_bytes,
-		 "bytes of a receive slot, a power of two from 2048 to 16384 (default 2048)");
-
-static unsigned int tx_fifo_kib = 512;
-module_param(tx_fifo_kib, uint, 0444);
-MODULE_PARM_DESC(tx_fifo_kib,
-		 "KiB of each transmit FIFO, 256 to 2048, a multiple of 4 (default 512)");
-
-/* ---- features and plan ------------------------------------------------------------ */
-
-/* Features of @f that may not be without others that are missing (5.1.3.1). */
-static u64 net_unusable(u64 f)
-{
-	u64 bad = 0;
-
-	if (!(f & NET_F(GUEST_CSUM)) || !(f & NET_F(MRG_RXBUF)))
-		bad |= NET_F_RX_GSO;
-	if (!(f & ~bad & NET_F_RX_GSO))
-		bad |= NET_F(GUEST_ECN);
-	if (!(f & NET_F(CSUM)))
-		bad |= NET_F_TX_GSO;
-	if (!(f & ~bad & NET_F_TX_GSO))
-		bad |= NET_F(HOST_ECN);
-	return f & bad;
-}
-
-static void net_config(struct airlock_device *adev);
-static void net_failed(struct airlock_device *adev);
-static int net_recover(struct airlock_device *adev);
-static void net_lost(struct airlock_device *adev);
-
-static const struct airlock_ops net_ops = {
-	.config = net_config,
-	.failed = net_failed,
-	.recover = net_recover,
-	.lost = net_lost,
-};
-
-static int net_negotiate(struct airlock_device *adev)
-{
-	u64 wanted = NET_FEATURES, bad;
-	int round, err;
-
-	for (round = 0; round < NET_ROUNDS; round++) {
-		err = airlock_negotiate(adev, wanted, &net_ops);
-		if (err)
-			return err;
-		bad = net_unusable(adev->features);
-		if (!bad)
-			return 0;
-		wanted &= ~bad;
-	}
-	dev_err(&adev->pdev->dev, "net: the device's features change while they are agreed on\n");
-	return -ENODEV;
-}
-
-/* A queue's size, or 0 after saying why there is none. */
-static u32 net_queue_size(struct airlock_device *adev, u16 index, u32 want)
-{
-	const u32 size = min(want, airlock_queue_max(adev, index));
-
-	/* Less than a frame of the largest size, or a FIFO's two descriptors, is no use. */
-	if (size < NET_SLOTS_MIN) {
-		dev_err(&adev->pdev->dev, "net: queue %u has %u descriptors, %u are needed\n",
-			index, size, NET_SLOTS_MIN);
-		return 0;
-	}
-	return size;
-}
-
-/* All sizes, from the parameters and what the device has. */
-static int net_plan(struct net_nic *nic)
-{
-	nic->offloads = net_hdr_offloads_driver(nic->adev->features);
-	nic->slot_bytes = rx_slot_bytes;
-	nic->fifo_bytes = tx_fifo_kib << 10;
-	nic->rx_size = net_queue_size(nic->adev, 0, rx_slots);
-	nic->tx_size = net_queue_size(nic->adev, 1, NET_TX_DESCS_MAX);
-	return nic->rx_size && nic->tx_size ? 0 : -ENODEV;
-}
 
 /* ---- configuration ----------------------------------------------------------------- */
 
@@ -162,14 +59,30 @@ static bool net_link(const struct net_nic *nic, const struct virtio_net_config *
 	       net_config16(config->status) & VIRTIO_NET_S_LINK_UP;
 }
 
+/* Does the device ask to have the interface announced? Only then is the bit there. */
+static bool net_asks(const struct net_nic *nic, const struct virtio_net_config *config)
+{
+	return nic->adev->features & NET_F(GUEST_ANNOUNCE) &&
+	       nic->adev->features & NET_F(STATUS) &&
+	       net_config16(config->status) & VIRTIO_NET_S_ANNOUNCE;
+}
+
 /* The core's @config: the link may have changed. */
 static void net_config(struct airlock_device *adev)
 {
 	struct net_nic *nic = auxiliary_get_drvdata(&adev->aux);
 	struct virtio_net_config config;
 
-	if (!airlock_config_read(adev, &config, sizeof(config)))
-		net_carrier(nic, net_link(nic, &config));
+	if (airlock_config_read(adev, &config, sizeof(config)))
+		return;
+	net_carrier(nic, net_link(nic, &config));
+
+	mutex_lock(&nic->link_lock);
+	if (net_asks(nic, &config) && !nic->leaving) {
+		WRITE_ONCE(nic->announce, true);
+		schedule_work(&nic->chores);
+	}
+	mutex_unlock(&nic->link_lock);
 }
 
 static void net_set_address(struct net_nic *nic, const struct virtio_net_config *config)
@@ -195,7 +108,7 @@ static void net_set_mtu(struct net_nic *nic, const struct virtio_net_config *con
 	ndev->min_mtu = ETH_MIN_MTU;
 	ndev->max_mtu = ETH_MAX_MTU;
 	if (!(nic->adev->features & NET_F(MRG_RXBUF)))
-		ndev->max_mtu = nic->slot_bytes - NET_HDR_BYTES - NET_FRAME_EXTRA;
+		ndev->max_mtu = nic->plan.slot_bytes - NET_HDR_BYTES - NET_FRAME_EXTRA;
 
 	if (!(nic->adev->features & NET_F(MTU)))
 		return;
@@ -229,35 +142,46 @@ static void net_set_features(struct net_nic *nic)
 	ndev->vlan_features = ndev->features;
 	if (f & NET_F(GUEST_CSUM))
 		ndev->features |= NETIF_F_RXCSUM;
+	if (f & NET_F(CTRL_VLAN))
+		ndev->features |= NETIF_F_HW_VLAN_CTAG_FILTER;
+	if (nic->plan.offloads & (NET_OFF_TSO4 | NET_OFF_TSO6)) {
+		ndev->features |= NETIF_F_GRO_HW;
+		if (f & NET_F(CTRL_GUEST_OFFLOADS))
+			ndev->hw_features |= NETIF_F_GRO_HW;
+	}
+	compat_xdp_offer(ndev);
+	if (f & NET_F(CTRL_MAC_ADDR))
+		ndev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
 }
 
-static int net_configure(struct net_nic *nic)
+static void net_configure(struct net_nic *nic, const struct virtio_net_config *config)
 {
-	struct virtio_net_config config;
-	int err;
-
-	err = airlock_config_read(nic->adev, &config, sizeof(config));
-	if (err) {
-		dev_err(&nic->adev->pdev->dev, "net: the configuration does not hold still\n");
-		return err;
-	}
-	net_set_address(nic, &config);
-	net_set_mtu(nic, &config);
+	net_set_address(nic, config);
+	net_set_mtu(nic, config);
 	net_set_features(nic);
-	net_carrier(nic, net_link(nic, &config));
-	return 0;
+	net_carrier(nic, net_link(nic, config));
 }
 
 /* ---- the interface ------------------------------------------------------------------ */
+
+static void net_start_pair(struct net_pair *pair)
+{
+	net_rx_start(&pair->rx);
+	net_tx_start(&pair->tx);
+}
+
+static void net_stop_pair(struct net_pair *pair)
+{
+	net_tx_stop(&pair->tx);
+	net_rx_stop(&pair->rx);
+}
 
 static void net_start_pairs(struct net_nic *nic)
 {
 	unsigned int i;
 
-	for (i = 0; i < nic->num_pairs; i++) {
-		net_rx_start(&nic->pair[i].rx);
-		net_tx_start(&nic->pair[i].tx);
-	}
+	for (i = 0; i < nic->pairs; i++)
+		net_start_pair(&nic->pair[i]);
 }
 
 static void net_stop_pairs(struct net_nic *nic)
@@ -265,10 +189,79 @@ static void net_stop_pairs(struct net_nic *nic)
 	unsigned int i;
 
 	netif_tx_disable(nic->ndev);
-	for (i = 0; i < nic->num_pairs; i++) {
-		net_tx_stop(&nic->pair[i].tx);
-		net_rx_stop(&nic->pair[i].rx);
+	for (i = 0; i < nic->pairs; i++)
+		net_stop_pair(&nic->pair[i]);
+}
+
+/* Processors to pairs, in turn: who sends on a pair also hears of it. */
+static void net_spread(struct net_nic *nic)
+{
+	unsigned int i, cpu, at;
+	cpumask_var_t mask;
+
+	if (!zalloc_cpumask_var(&mask, GFP_KERNEL))
+		return;
+	for (i = 0; i < nic->pairs; i++) {
+		cpumask_clear(mask);
+		at = 0;
+		for_each_online_cpu(cpu)
+			if (at++ % nic->pairs == i)
+				cpumask_set_cpu(cpu, mask);
+		/* Both are wishes: without them the pairs work as well, elsewhere. */
+		netif_set_xps_queue(nic->ndev, mask, i);
+		airlock_queue_affinity(nic->pair[i].rx.q, mask);
+		airlock_queue_affinity(nic->pair[i].tx.q, mask);
 	}
+	free_cpumask_var(mask);
+}
+
+/* Frames to pairs in turn, by a key that the device does not choose. */
+static void net_spread_frames(struct net_nic *nic, unsigned int pairs)
+{
+	unsigned int i;
+
+	for (i = 0; i < NET_RSS_TABLE; i++)
+		nic->rss_table[i] = ethtool_rxfh_indir_default(i, pairs);
+}
+
+/**
+ * net_use_pairs() - have so many pairs carry frames
+ * @nic: the interface; under RTNL. Sleeps
+ * @pairs: 1 to the plan's
+ *
+ * Return: 0, -ENETDOWN while the device is out of service, or -errno when it refuses; then
+ * as many are used as before.
+ */
+int net_use_pairs(struct net_nic *nic, unsigned int pairs)
+{
+	const bool running = netif_running(nic->ndev);
+	const unsigned int before = nic->pairs;
+	unsigned int i;
+	int err;
+
+	if (nic->down)
+		return -ENETDOWN;
+	/* A table that the user made names none that goes; ethtool sees to that. */
+	if (!netif_is_rxfh_configured(nic->ndev))
+		net_spread_frames(nic, pairs);
+	err = net_ctrl_pairs(nic, pairs);
+	if (err) {
+		if (!netif_is_rxfh_configured(nic->ndev))
+			net_spread_frames(nic, before);
+		return err;
+	}
+
+	/* Those that go send nothing any more before they are stopped. */
+	err = netif_set_real_num_tx_queues(nic->ndev, min(pairs, before));
+	for (i = pairs; running && i < before; i++)
+		net_stop_pair(&nic->pair[i]);
+	nic->pairs = pairs;
+	if (!err)
+		err = netif_set_real_num_queues(nic->ndev, pairs, pairs);
+	for (i = before; running && i < pairs; i++)
+		net_start_pair(&nic->pair[i]);
+	net_spread(nic);
+	return err;
 }
 
 /* While the device is out of service this is only a wish: net_recover() starts the queues. */
@@ -294,11 +287,28 @@ static int net_stop(struct net_device *ndev)
 
 static int net_set_mac_address(struct net_device *ndev, void *addr)
 {
+	const struct sockaddr *sa = addr;
+	struct net_nic *nic = netdev_priv(ndev);
+	const bool tell = nic->adev->features & NET_F(CTRL_MAC_ADDR);
+	int err;
+
+	if (!tell && nic->adev->features & NET_F(MAC))
+		return -EOPNOTSUPP;
+	err = eth_prepare_mac_addr_change(ndev, addr);
+	if (!err && tell && !nic->down)
+		err = net_ctrl_mac(nic, sa->sa_data);
+	if (!err)
+		eth_commit_mac_addr_change(ndev, addr);
+	return err;
+}
+
+static int net_change_features(struct net_device *ndev, netdev_features_t features)
+{
 	struct net_nic *nic = netdev_priv(ndev);
 
-	if (nic->adev->features & NET_F(MAC))
-		return -EOPNOTSUPP;
-	return eth_mac_addr(ndev, addr);
+	if (!((ndev->features ^ features) & NETIF_F_GRO_HW))
+		return 0;
+	return net_ctrl_offloads(nic, !(features & NETIF_F_GRO_HW));
 }
 
 /* One consistent look at @num counters. */
@@ -320,7 +330,7 @@ static void net_get_stats64(struct net_device *ndev, struct rtnl_link_stats64 *s
 	u64 rx[NET_RX_STATS], tx[NET_TX_STATS];
 	unsigned int i, loss;
 
-	for (i = 0; i < nic->num_pairs; i++) {
+	for (i = 0; i < nic->plan.pairs; i++) {
 		net_read_stats(&nic->pair[i].rx.sync, nic->pair[i].rx.stat, rx, NET_RX_STATS);
 		net_read_stats(&nic->pair[i].tx.sync, nic->pair[i].tx.stat, tx, NET_TX_STATS);
 		sum->rx_packets += rx[NET_RX_PACKETS];
@@ -342,6 +352,14 @@ static const struct net_device_ops net_netdev_ops = {
 	.ndo_tx_timeout = net_tx_timeout,
 	.ndo_get_stats64 = net_get_stats64,
 	.ndo_set_mac_address = net_set_mac_address,
+	.ndo_fix_features = net_fix_features,
+	.ndo_set_features = net_change_features,
+	.ndo_change_mtu = net_change_mtu,
+	.ndo_bpf = net_xdp_bpf,
+	.ndo_xdp_xmit = net_xdp_xmit,
+	.ndo_set_rx_mode = net_set_rx_mode,
+	.ndo_vlan_rx_add_vid = net_vlan_add,
+	.ndo_vlan_rx_kill_vid = net_vlan_kill,
 	.ndo_validate_addr = eth_validate_addr,
 };
 
@@ -357,7 +375,25 @@ static void net_failed(struct airlock_device *adev)
 		net_stop_pairs(nic);
 	WRITE_ONCE(nic->down, true);
 	rtnl_unlock();
+	/* Frames that others redirect here look at @down only. */
+	synchronize_net();
 	net_carrier(nic, false);
+}
+
+/* The queues get the sizes that were asked for. */
+static int net_resize(struct net_nic *nic)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < nic->plan.pairs; i++) {
+		err = airlock_queue_resize(nic->pair[i].rx.q, nic->rx_next);
+		if (!err)
+			err = airlock_queue_resize(nic->pair[i].tx.q, nic->tx_next);
+	}
+	nic->rx_size = nic->rx_next;
+	nic->tx_size = nic->tx_next;
+	return err;
 }
 
 static int net_restart(struct net_nic *nic, bool *link)
@@ -366,16 +402,20 @@ static int net_restart(struct net_nic *nic, bool *link)
 	unsigned int i;
 	int err;
 
-	err = airlock_restart(nic->adev);
+	err = net_resize(nic);
+	if (!err)
+		err = airlock_restart(nic->adev);
 	if (!err)
 		err = airlock_config_read(nic->adev, &config, sizeof(config));
-	for (i = 0; !err && i < nic->num_pairs; i++) {
+	for (i = 0; !err && i < nic->plan.pairs; i++) {
 		err = net_rx_begin(&nic->pair[i].rx);
 		if (!err)
 			err = net_tx_begin(&nic->pair[i].tx);
 	}
 	if (!err)
 		err = airlock_ready(nic->adev);
+	if (!err)
+		err = net_ctrl_restore(nic);
 	if (!err)
 		*link = net_link(nic, &config);
 	return err;
@@ -390,7 +430,11 @@ static int net_recover(struct airlock_device *adev)
 
 	rtnl_lock();
 	err = net_restart(nic, &link);
-	if (!err) {
+	if (err) {
+		/* It may not accept other sizes than it had at first. */
+		nic->rx_next = nic->plan.rx_size;
+		nic->tx_next = nic->plan.tx_size;
+	} else {
 		WRITE_ONCE(nic->down, false);
 		if (netif_running(nic->ndev))
 			net_start_pairs(nic);
@@ -415,13 +459,13 @@ static void net_lost(struct airlock_device *adev)
 
 /* ---- probe and remove ----------------------------------------------------------------- */
 
-static struct net_nic *net_alloc(struct airlock_device *adev)
+static struct net_nic *net_alloc(struct airlock_device *adev, const struct net_plan *plan)
 {
-	const unsigned int pairs = 1;
 	struct net_device *ndev;
 	struct net_nic *nic;
 
-	ndev = fault_ptr(alloc_etherdev_mqs(struct_size(nic, pair, pairs), pairs, pairs));
+	ndev = fault_ptr(alloc_etherdev_mqs(struct_size(nic, pair, plan->pairs), plan->pairs,
+					    plan->pairs));
 	if (!ndev)
 		return NULL;
 	SET_NETDEV_DEV(ndev, &adev->pdev->dev);
@@ -432,8 +476,16 @@ static struct net_nic *net_alloc(struct airlock_device *adev)
 	nic = netdev_priv(ndev);
 	nic->adev = adev;
 	nic->ndev = ndev;
-	nic->num_pairs = pairs;
+	nic->plan = *plan;
+	nic->pairs = plan->pairs;
+	nic->rx_size = plan->rx_size;
+	nic->tx_size = plan->tx_size;
+	nic->rx_next = plan->rx_size;
+	nic->tx_next = plan->tx_size;
+	netdev_rss_key_fill(nic->rss_key, sizeof(nic->rss_key));
+	net_spread_frames(nic, nic->pairs);
 	mutex_init(&nic->link_lock);
+	net_ctrl_init(nic);
 	return nic;
 }
 
@@ -443,16 +495,17 @@ static int net_pairs_open(struct net_nic *nic)
 	unsigned int i;
 	int err;
 
-	err = airlock_region_reserve(adev, nic->num_pairs * (net_rx_region_bytes(nic) +
-							     net_tx_region_bytes(nic)));
+	err = airlock_region_reserve(adev, nic->plan.region_bytes);
 	if (err)
 		return err;
-	err = airlock_vectors_alloc(adev, 2 * nic->num_pairs);
-	for (i = 0; !err && i < nic->num_pairs; i++) {
+	err = airlock_vectors_alloc(adev, 2 * nic->plan.pairs + !!nic->plan.ctrl_size);
+	for (i = 0; !err && i < nic->plan.pairs; i++) {
 		err = net_rx_open(nic, i);
 		if (!err)
 			err = net_tx_open(nic, i);
 	}
+	if (!err)
+		err = net_ctrl_open(nic);
 	return err;
 }
 
@@ -461,8 +514,10 @@ static void net_pairs_close(struct net_nic *nic)
 {
 	unsigned int i;
 
+	net_ctrl_leave(nic);
 	airlock_stop(nic->adev);
-	for (i = 0; i < nic->num_pairs; i++) {
+	net_ctrl_close(nic);
+	for (i = 0; i < nic->plan.pairs; i++) {
 		net_tx_close(&nic->pair[i].tx);
 		net_rx_close(&nic->pair[i].rx);
 	}
@@ -481,30 +536,68 @@ static void net_leave(struct net_nic *nic)
 	mutex_unlock(&nic->link_lock);
 }
 
+static const struct airlock_ops net_ops = {
+	.config = net_config,
+	.failed = net_failed,
+	.recover = net_recover,
+	.lost = net_lost,
+};
+
+/* What is there before anything is allocated. */
+static int net_agree(struct airlock_device *adev, struct virtio_net_config *config,
+		     struct net_plan *plan)
+{
+	int err;
+
+	err = net_plan_features(adev, &net_ops);
+	if (err)
+		return err;
+	err = airlock_config_read(adev, config, sizeof(*config));
+	if (err) {
+		dev_err(&adev->pdev->dev, "net: the configuration does not hold still\n");
+		return err;
+	}
+	return net_plan(adev, config, plan);
+}
+
+/* Commands to a device that is ready, before anybody knows of the interface. */
+static int net_command(struct net_nic *nic)
+{
+	int err;
+
+	rtnl_lock();
+	err = net_ctrl_restore(nic);
+	rtnl_unlock();
+	if (!err)
+		net_spread(nic);
+	return err;
+}
+
 static int net_probe(struct auxiliary_device *aux, const struct auxiliary_device_id *id)
 {
 	struct airlock_device *adev = airlock_from_aux(aux);
+	struct virtio_net_config config;
+	struct net_plan plan;
 	struct net_nic *nic;
 	int err;
 
-	nic = net_alloc(adev);
+	err = net_agree(adev, &config, &plan);
+	if (err)
+		goto stop;
+	err = -ENOMEM;
+	nic = net_alloc(adev, &plan);
 	if (!nic)
-		return -ENOMEM;
+		goto stop;
 	auxiliary_set_drvdata(aux, nic);
 
-	err = net_negotiate(adev);
-	if (err)
-		goto close;
-	err = net_plan(nic);
-	if (err)
-		goto close;
-	err = net_configure(nic);
-	if (err)
-		goto close;
+	net_configure(nic, &config);
 	err = net_pairs_open(nic);
 	if (err)
 		goto close;
 	err = airlock_ready(adev);
+	if (err)
+		goto close;
+	err = net_command(nic);
 	if (err)
 		goto close;
 	err = fault_int(register_netdev(nic->ndev));
@@ -516,6 +609,10 @@ close:
 	net_leave(nic);
 	net_pairs_close(nic);
 	free_netdev(nic->ndev);
+	return err;
+
+stop:
+	airlock_stop(adev);
 	return err;
 }
 
@@ -542,35 +639,9 @@ static struct auxiliary_driver net_driver = {
 	.id_table = net_ids,
 };
 
-static bool net_in_powers(unsigned int value, unsigned int min, unsigned int max)
-{
-	return value >= min && value <= max && is_power_of_2(value);
-}
-
 static int __init net_init(void)
 {
-	if (!net_in_powers(rx_slots, NET_SLOTS_MIN, NET_SLOTS_MAX)) {
-		pr_err("airlock_net: rx_slots=%u: must be a power of two from %u to %u\n",
-		       rx_slots, NET_SLOTS_MIN, NET_SLOTS_MAX);
-		return -EINVAL;
-	}
-	if (!net_in_powers(rx_slot_bytes, NET_SLOT_BYTES_MIN, NET_SLOT_BYTES_MAX)) {
-		pr_err("airlock_net: rx_slot_bytes=%u: must be a power of two from %u to %u\n",
-		       rx_slot_bytes, NET_SLOT_BYTES_MIN, NET_SLOT_BYTES_MAX);
-		return -EINVAL;
-	}
-	if (slots_span(rx_slot_bytes, rx_slots) > AIRLOCK_SPAN_MAX) {
-		pr_err("airlock_net: rx_slots=%u of rx_slot_bytes=%u: more than %u KiB together\n",
-		       rx_slots, rx_slot_bytes, AIRLOCK_SPAN_MAX >> 10);
-		return -EINVAL;
-	}
-	if (tx_fifo_kib < NET_FIFO_KIB_MIN || tx_fifo_kib > NET_FIFO_KIB_MAX ||
-	    tx_fifo_kib % 4) {
-		pr_err("airlock_net: tx_fifo_kib=%u: must be %u to %u and a multiple of 4\n",
-		       tx_fifo_kib, NET_FIFO_KIB_MIN, NET_FIFO_KIB_MAX);
-		return -EINVAL;
-	}
-	return auxiliary_driver_register(&net_driver);
+	return net_plan_params() ?: auxiliary_driver_register(&net_driver);
 }
 
 static void __exit net_exit(void)

@@ -47,7 +47,13 @@
 /* Of larger ones this much: more than the headers of any usual frame. */
 #define NET_RX_HEAD	256u
 
-static void net_rx_count(struct net_rx *rx, enum net_rx_stat stat, u64 n)
+/**
+ * net_rx_count() - count something
+ * @rx: the queue; from its NAPI
+ * @stat: what
+ * @n: how often
+ */
+void net_rx_count(struct net_rx *rx, enum net_rx_stat stat, u64 n)
 {
 	u64_stats_update_begin(&rx->sync);
 	u64_stats_add(&rx->stat[stat], n);
@@ -172,7 +178,7 @@ static bool net_rx_gather(struct net_rx *rx, struct virtio_net_hdr_v1 *raw,
 	shared_copy_in(raw, slots_cpu(&rx->slots, done->id), NET_HDR_BYTES);
 	net_rx_part(rx, done, NET_HDR_BYTES);
 
-	buffers = net_hdr_buffers(raw, rx->nic->offloads);
+	buffers = net_hdr_buffers(raw, rx->nic->plan.offloads);
 	for (i = 1; i < buffers; i++) {
 		done = net_rx_next(rx);
 		if (unlikely(!done)) {
@@ -206,6 +212,19 @@ static void net_rx_copy(const struct net_rx *rx, unsigned int *part, u32 *off,
 			++*part;
 		}
 	}
+}
+
+/**
+ * net_rx_copy_all() - copy the current frame, without its header
+ * @rx: the queue; from its NAPI
+ * @dst: private memory for @rx->bytes
+ */
+void net_rx_copy_all(const struct net_rx *rx, u8 *dst)
+{
+	unsigned int part = 0;
+	u32 off = 0;
+
+	net_rx_copy(rx, &part, &off, dst, rx->bytes);
 }
 
 /* The frame as an skb, or NULL without memory. */
@@ -252,24 +271,42 @@ static bool net_rx_offload(struct sk_buff *skb, const struct net_hdr *hdr)
 	return !virtio_net_hdr_to_skb(skb, &vh, true);
 }
 
+static void net_rx_count_frame(struct net_rx *rx)
+{
+	u64_stats_update_begin(&rx->sync);
+	u64_stats_inc(&rx->stat[NET_RX_PACKETS]);
+	u64_stats_add(&rx->stat[NET_RX_BYTES], rx->bytes);
+	u64_stats_update_end(&rx->sync);
+}
+
 /* A gathered frame into the stack. Return: 0 or why not. */
 static unsigned int net_rx_deliver(struct net_rx *rx, const struct virtio_net_hdr_v1 *raw)
 {
 	struct net_device *ndev = rx->nic->ndev;
+	struct bpf_prog *prog = rcu_dereference_bh(rx->nic->prog);
 	struct net_hdr hdr;
 	struct sk_buff *skb;
 	unsigned int loss;
 
-	loss = net_hdr_check(raw, rx->bytes, rx->nic->offloads, &hdr);
+	loss = net_hdr_check(raw, rx->bytes, rx->nic->plan.offloads, &hdr);
 	if (unlikely(loss != NET_HDR_OK))
 		return loss;
 	if (unlikely(hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE &&
 		     rx->bytes > READ_ONCE(ndev->mtu) + NET_FRAME_EXTRA))
 		return NET_LOSS_MTU;
 
-	skb = net_rx_skb(rx);
-	if (unlikely(!skb))
-		return NET_LOSS_MEMORY;
+	if (prog) {
+		loss = net_xdp_run(rx, prog, &hdr, &skb);
+		if (loss)
+			return loss;
+	} else {
+		skb = net_rx_skb(rx);
+		if (unlikely(!skb))
+			return NET_LOSS_MEMORY;
+	}
+	net_rx_count_frame(rx);
+	if (!skb)
+		return 0;
 	if (unlikely(!net_rx_offload(skb, &hdr))) {
 		kfree_skb(skb);
 		return NET_LOSS_OFFLOAD;
@@ -277,11 +314,6 @@ static unsigned int net_rx_deliver(struct net_rx *rx, const struct virtio_net_hd
 	skb_record_rx_queue(skb, rx->q->index / 2);
 	skb->protocol = eth_type_trans(skb, ndev);
 	napi_gro_receive(&rx->napi, skb);
-
-	u64_stats_update_begin(&rx->sync);
-	u64_stats_inc(&rx->stat[NET_RX_PACKETS]);
-	u64_stats_add(&rx->stat[NET_RX_BYTES], rx->bytes);
-	u64_stats_update_end(&rx->sync);
 	return 0;
 }
 
@@ -310,8 +342,10 @@ static int net_rx_poll(struct napi_struct *napi, int budget)
 			net_rx_repost(rx);
 	}
 	net_rx_repost(rx);
+	net_xdp_flush(rx);
 
-	if (work < budget && napi_complete_done(napi, work) && net_rx_arm(rx))
+	if (work < budget && napi_complete_done(napi, work) &&
+	    !net_coalesce_later(rx, work) && net_rx_arm(rx))
 		napi_schedule(napi);
 	return work;
 }
@@ -350,27 +384,16 @@ void net_rx_start(struct net_rx *rx)
 void net_rx_stop(struct net_rx *rx)
 {
 	napi_disable(&rx->napi);
+	net_coalesce_stop(rx);
 	net_rx_disarm(rx);
 }
 
 /* ---- set-up ------------------------------------------------------------------------ */
 
-/**
- * net_rx_region_bytes() - shared memory that a receive queue takes
- * @nic: the interface, planned
- *
- * Return: bytes, a multiple of the page size.
- */
-size_t net_rx_region_bytes(const struct net_nic *nic)
-{
-	return PAGE_ALIGN(slots_span(nic->slot_bytes, nic->rx_size)) +
-	       airlock_queue_bytes(nic->rx_size);
-}
-
 static int net_rx_pool(struct net_rx *rx)
 {
 	const struct page_pool_params params = {
-		.pool_size = rx->nic->rx_size,
+		.pool_size = rx->nic->plan.rx_size,
 		.nid = dev_to_node(&rx->nic->adev->pdev->dev),
 	};
 	struct page_pool *pool = page_pool_create(&params);
@@ -398,6 +421,7 @@ int net_rx_begin(struct net_rx *rx)
 	rx->next = 0;
 	rx->got = 0;
 	rx->backs = 0;
+	rx->slots.num = rx->nic->rx_size;
 	spin_lock_irqsave(&rx->q->lock, flags);
 	for (i = 0; !err && i < rx->slots.num; i++) {
 		const struct ring_seg seg = {
@@ -429,25 +453,27 @@ int net_rx_open(struct net_nic *nic, unsigned int index)
 
 	rx->nic = nic;
 	u64_stats_init(&rx->sync);
+	net_coalesce_init(rx);
 	netif_napi_add(nic->ndev, &rx->napi, net_rx_poll);
-	rx->back = fault_ptr(kcalloc(nic->rx_size, sizeof(*rx->back), GFP_KERNEL));
+	rx->back = fault_ptr(kcalloc(nic->plan.rx_size, sizeof(*rx->back), GFP_KERNEL));
 	if (!rx->back)
 		return -ENOMEM;
 	err = fault_int(net_rx_pool(rx));
+	if (!err)
+		err = net_xdp_open(rx, index);
 	if (err)
 		return err;
 
 	snprintf(name, sizeof(name), "rx%u.slots", index);
-	err = airlock_span_alloc(nic->adev, name, slots_span(nic->slot_bytes, nic->rx_size),
-				 &span);
+	err = airlock_span_alloc(nic->adev, name, slots_span(nic->plan.slot_bytes, nic->plan.rx_size), &span);
 	if (err)
 		return err;
 	rx->slots = (struct slots) {
-		.base = span.cpu, .bus = span.bus, .bytes = nic->slot_bytes, .num = nic->rx_size,
+		.base = span.cpu, .bus = span.bus, .bytes = nic->plan.slot_bytes,
 	};
 
 	snprintf(name, sizeof(name), "rx%u", index);
-	q = airlock_queue_open(nic->adev, 2 * index, nic->rx_size, name, net_rx_call, rx);
+	q = airlock_queue_open(nic->adev, 2 * index, nic->plan.rx_size, name, net_rx_call, rx);
 	if (IS_ERR(q))
 		return PTR_ERR(q);
 	rx->q = q;
@@ -462,6 +488,7 @@ void net_rx_close(struct net_rx *rx)
 {
 	airlock_queue_close(rx->q);
 	rx->q = NULL;
+	net_xdp_close(rx);
 	if (rx->pool)
 		page_pool_destroy(rx->pool);
 	rx->pool = NULL;

@@ -24,7 +24,8 @@
  *
  * Calls. One is asked for when frames are published and none is on order, and
  * again by NAPI while frames are in flight; while one is on order none is asked
- * for. Reclaiming before each frame finds most completions without any call.
+ * for. Of many small frames it comes when half of them are done. Once a quarter of the
+ * room is taken, completions are also looked for before each frame.
  *
  * A device that never completes stops the queue for ever; the stack's watchdog
  * then calls net_tx_timeout(), which looks once more, for the case that only a call
@@ -35,7 +36,6 @@
 #include <linux/highmem.h>
 #include <linux/log2.h>
 #include <linux/slab.h>
-#include <linux/virtio_net.h>
 
 #include "fault.h"
 #include "net.h"
@@ -66,11 +66,11 @@ static bool net_tx_has_room(const struct net_tx *tx, u32 bytes, u32 descs)
 	return fifo_fits(&tx->fifo, bytes) && ring_drv_num_free(&tx->q->ring) >= descs;
 }
 
-/* Have a call come. Return: true when there is work already: schedule NAPI. */
+/* Have a call come, when there is something to give back. Return: true when there is work already: schedule NAPI. */
 static bool net_tx_arm(struct net_tx *tx)
 {
 	tx->armed = true;
-	return ring_drv_arm(&tx->q->ring);
+	return ring_drv_arm_later(&tx->q->ring);
 }
 
 /*
@@ -217,6 +217,16 @@ static int net_tx_compose(const struct sk_buff *skb, struct virtio_net_hdr_v1 *h
 	return 0;
 }
 
+/*
+ * Is it worth looking for completions before a frame? While there is plenty of room the call
+ * that is on order finds them, many at a time; most looks would find none.
+ */
+static bool net_tx_is_filling(const struct net_tx *tx)
+{
+	return tx->fifo.used > tx->fifo.bytes / 4 ||
+	       ring_drv_num_free(&tx->q->ring) < tx->q->size - tx->q->size / 4;
+}
+
 /* Take memory for a frame. Return: number of extents, or -ENOSPC. */
 static int net_tx_reserve(struct net_tx *tx, u32 bytes, struct fifo_extent *ext, u32 *token)
 {
@@ -225,7 +235,7 @@ static int net_tx_reserve(struct net_tx *tx, u32 bytes, struct fifo_extent *ext,
 	int ret;
 
 	spin_lock_irqsave(&tx->q->lock, flags);
-	ret = net_tx_reclaim(tx);
+	ret = net_tx_is_filling(tx) ? net_tx_reclaim(tx) : 0;
 	if (likely(ret >= 0)) {
 		ret = -ENOSPC;
 		if (ring_drv_num_free(&tx->q->ring) >= NET_TX_DESCS)
@@ -243,45 +253,65 @@ static int net_tx_reserve(struct net_tx *tx, u32 bytes, struct fifo_extent *ext,
 	return ret;
 }
 
-/* Hand the copied frame to the device. Return: 0 or -EIO; then it holds no memory. */
-static int net_tx_submit(struct net_tx *tx, const struct fifo_extent *ext, int extents,
-			 u32 token, u32 bytes)
+/*
+ * Stage the copied frame, with the lock held. Return: 0 or -EIO; then it holds no memory.
+ * Byte queue limits hear of @queued bytes when it is done; none: not of this frame.
+ */
+static int net_tx_stage(struct net_tx *tx, const struct fifo_extent *ext, int extents,
+			u32 token, u32 bytes, u32 queued)
 {
 	const struct ring_seg seg[NET_TX_DESCS] = {
 		{ .bus = ext[0].bus, .len = ext[0].len },
 		{ .bus = ext[1].bus, .len = ext[1].len },
 	};
 	const struct ring_buf buf = { .seg = seg, .out = extents };
-	struct net_tx_after after = {};
-	unsigned long flags;
-	bool publish;
-	int id;
+	const int id = ring_drv_add(&tx->q->ring, &buf, tx);
 
-	spin_lock_irqsave(&tx->q->lock, flags);
-	id = ring_drv_add(&tx->q->ring, &buf, tx);
 	if (unlikely(id < 0)) {
 		fifo_undo(&tx->fifo, token);
-		spin_unlock_irqrestore(&tx->q->lock, flags);
-		airlock_queue_fault(tx->q);
 		return -EIO;
 	}
-	tx->frame[id] = (struct net_tx_frame) { .token = token, .bytes = bytes };
+	tx->frame[id] = (struct net_tx_frame) { .token = token, .bytes = queued };
 	u64_stats_update_begin(&tx->sync);
 	u64_stats_inc(&tx->stat[NET_TX_PACKETS]);
 	u64_stats_add(&tx->stat[NET_TX_BYTES], bytes);
 	u64_stats_update_end(&tx->sync);
+	return 0;
+}
 
-	publish = __netdev_tx_sent_queue(net_tx_stack_queue(tx), bytes, netdev_xmit_more());
+/* Publish what is staged, if that is due or there is no room for more. With the lock held. */
+static struct net_tx_after net_tx_settle(struct net_tx *tx, bool publish)
+{
+	struct net_tx_after after = {};
+
 	if (!net_tx_has_room(tx, NET_TX_BYTES_MAX, NET_TX_DESCS)) {
 		publish = true;
 		net_tx_wait(tx);
 	}
 	if (publish)
 		after = net_tx_publish(tx);
+	return after;
+}
+
+/* Hand the copied frame to the device. Return: 0 or -EIO; then it holds no memory. */
+static int net_tx_submit(struct net_tx *tx, const struct fifo_extent *ext, int extents,
+			 u32 token, u32 bytes)
+{
+	struct net_tx_after after = {};
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&tx->q->lock, flags);
+	err = net_tx_stage(tx, ext, extents, token, bytes, bytes);
+	if (likely(!err))
+		after = net_tx_settle(tx, __netdev_tx_sent_queue(net_tx_stack_queue(tx), bytes,
+								 netdev_xmit_more()));
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 
+	if (unlikely(err))
+		airlock_queue_fault(tx->q);
 	net_tx_follow_up(tx, after);
-	return 0;
+	return err;
 }
 
 /* A frame that cannot be sent; what was staged before it must not wait for it. */
@@ -336,6 +366,77 @@ netdev_tx_t net_tx_xmit(struct sk_buff *skb, struct net_device *ndev)
 		return net_tx_drop(tx, skb);
 	dev_consume_skb_any(skb);
 	return NETDEV_TX_OK;
+}
+
+/* ---- frames that are no skb --------------------------------------------------------- */
+
+/* With the stack's lock, as for any frame: one context sends at a time. */
+static int net_tx_raw_locked(struct net_tx *tx, const void *data, u32 len)
+{
+	const struct virtio_net_hdr_v1 hdr = {};
+	struct net_tx_after after = {};
+	struct fifo_extent ext[2] = {};
+	struct net_tx_cursor c = { .ext = ext };
+	unsigned long flags;
+	u32 token;
+	int ret;
+
+	ret = net_tx_reserve(tx, NET_HDR_BYTES + len, ext, &token);
+	if (unlikely(ret < 0))
+		return ret;
+	net_tx_put(&c, (const u8 *)&hdr, sizeof(hdr));
+	net_tx_put(&c, data, len);
+
+	spin_lock_irqsave(&tx->q->lock, flags);
+	ret = net_tx_stage(tx, ext, ret, token, len, 0);
+	if (likely(!ret))
+		after = net_tx_settle(tx, false);
+	spin_unlock_irqrestore(&tx->q->lock, flags);
+
+	if (unlikely(ret))
+		airlock_queue_fault(tx->q);
+	net_tx_follow_up(tx, after);
+	return ret;
+}
+
+/**
+ * net_tx_raw() - send a frame that is no skb
+ * @tx: the queue; software interrupt context
+ * @data: the frame; copied
+ * @len: bytes
+ *
+ * net_tx_flush() must follow, after the last of several.
+ *
+ * Return: 0, -ENOSPC when the queue is full, -EINVAL for a frame of no possible length,
+ * -EIO when the device has failed.
+ */
+int net_tx_raw(struct net_tx *tx, const void *data, u32 len)
+{
+	struct netdev_queue *txq = net_tx_stack_queue(tx);
+	int err;
+
+	if (unlikely(len < ETH_HLEN || len > NET_FRAME_MAX))
+		return -EINVAL;
+	__netif_tx_lock(txq, smp_processor_id());
+	txq_trans_cond_update(txq);
+	err = net_tx_raw_locked(tx, data, len);
+	__netif_tx_unlock(txq);
+	return err;
+}
+
+/**
+ * net_tx_flush() - show the device what net_tx_raw() staged
+ * @tx: the queue; software interrupt context
+ */
+void net_tx_flush(struct net_tx *tx)
+{
+	struct net_tx_after after;
+	unsigned long flags;
+
+	spin_lock_irqsave(&tx->q->lock, flags);
+	after = net_tx_publish(tx);
+	spin_unlock_irqrestore(&tx->q->lock, flags);
+	net_tx_follow_up(tx, after);
 }
 
 /* ---- NAPI ------------------------------------------------------------------------- */
@@ -451,17 +552,6 @@ void net_tx_stop(struct net_tx *tx)
 }
 
 /**
- * net_tx_region_bytes() - shared memory that a transmit queue takes
- * @nic: the interface, planned
- *
- * Return: bytes, a multiple of the page size.
- */
-size_t net_tx_region_bytes(const struct net_nic *nic)
-{
-	return PAGE_ALIGN(nic->fifo_bytes) + airlock_queue_bytes(nic->tx_size);
-}
-
-/**
  * net_tx_begin() - begin with an empty ring
  * @tx: the queue, stopped; its device is not ready
  *
@@ -472,7 +562,7 @@ size_t net_tx_region_bytes(const struct net_nic *nic)
 int net_tx_begin(struct net_tx *tx)
 {
 	netdev_tx_reset_queue(net_tx_stack_queue(tx));
-	return fifo_init(&tx->fifo, tx->span.cpu, tx->span.bus, tx->nic->fifo_bytes,
+	return fifo_init(&tx->fifo, tx->span.cpu, tx->span.bus, tx->nic->plan.fifo_bytes,
 			 tx->nic->tx_size, tx->fifo_priv);
 }
 
@@ -493,18 +583,19 @@ int net_tx_open(struct net_nic *nic, unsigned int index)
 	tx->nic = nic;
 	u64_stats_init(&tx->sync);
 	netif_napi_add_tx(nic->ndev, &tx->napi, net_tx_poll);
-	tx->frame = fault_ptr(kcalloc(nic->tx_size, sizeof(*tx->frame), GFP_KERNEL));
-	tx->fifo_priv = fault_ptr(kzalloc(fifo_private_bytes(nic->tx_size), GFP_KERNEL));
+	tx->frame = fault_ptr(kcalloc(nic->plan.tx_size, sizeof(*tx->frame), GFP_KERNEL));
+	tx->fifo_priv = fault_ptr(kzalloc(fifo_private_bytes(nic->plan.tx_size), GFP_KERNEL));
 	if (!tx->frame || !tx->fifo_priv)
 		return -ENOMEM;
 
 	snprintf(name, sizeof(name), "tx%u.fifo", index);
-	err = airlock_span_alloc(nic->adev, name, nic->fifo_bytes, &tx->span);
+	err = airlock_span_alloc(nic->adev, name, nic->plan.fifo_bytes, &tx->span);
 	if (err)
 		return err;
 
 	snprintf(name, sizeof(name), "tx%u", index);
-	q = airlock_queue_open(nic->adev, 2 * index + 1, nic->tx_size, name, net_tx_call, tx);
+	q = airlock_queue_open(nic->adev, 2 * index + 1, nic->plan.tx_size, name, net_tx_call,
+			       tx);
 	if (IS_ERR(q))
 		return PTR_ERR(q);
 	tx->q = q;

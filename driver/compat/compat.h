@@ -19,6 +19,8 @@
 
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
+#include <linux/ethtool.h>
+#include <linux/netdevice.h>
 
 #include "have.h"
 
@@ -128,6 +130,68 @@ static inline void compat_rq_list_push(compat_rq_list *list, struct request *rq)
 	rq_list_add_head(list, rq);
 #else
 	rq_list_add(list, rq);
+#endif
+}
+
+/* ---- spreading of received frames --------------------------------------------------- */
+
+/*
+ * COMPAT_RXFH_OPS() - define compat_get_rxfh() and compat_set_rxfh(), for ethtool_ops, by
+ * two functions that take a struct ethtool_rxfh_param.
+ */
+#ifdef HAVE_RXFH_PARAM
+#define COMPAT_RXFH_OPS(get, set)						\
+static int compat_get_rxfh(struct net_device *ndev, struct ethtool_rxfh_param *rxfh) \
+{										\
+	return get(ndev, rxfh);							\
+}										\
+static int compat_set_rxfh(struct net_device *ndev, struct ethtool_rxfh_param *rxfh, \
+			   struct netlink_ext_ack *extack)			\
+{										\
+	return set(ndev, rxfh, extack);						\
+}
+#else
+/* What newer kernels have, as far as it is used. */
+struct ethtool_rxfh_param {
+	u8 hfunc;
+	u32 *indir;
+	u8 *key;
+};
+
+#define COMPAT_RXFH_OPS(get, set)						\
+static int compat_get_rxfh(struct net_device *ndev, u32 *indir, u8 *key, u8 *hfunc) \
+{										\
+	struct ethtool_rxfh_param rxfh = { .indir = indir, .key = key };	\
+	int err = get(ndev, &rxfh);						\
+										\
+	if (hfunc)								\
+		*hfunc = rxfh.hfunc;						\
+	return err;								\
+}										\
+static int compat_set_rxfh(struct net_device *ndev, const u32 *indir, const u8 *key, \
+			   const u8 hfunc)					\
+{										\
+	struct ethtool_rxfh_param rxfh = {					\
+		.hfunc = hfunc, .indir = (u32 *)indir, .key = (u8 *)key,	\
+	};									\
+										\
+	return set(ndev, &rxfh, NULL);						\
+}
+#endif
+
+/* ---- XDP ------------------------------------------------------------------------------ */
+
+/**
+ * compat_xdp_offer() - say that an interface has XDP: pass, drop, tx, redirect, both ways
+ * @ndev: the interface, not registered
+ *
+ * Where a kernel wants that to be said.
+ */
+static inline void compat_xdp_offer(struct net_device *ndev)
+{
+#ifdef HAVE_XDP_FEATURES
+	ndev->xdp_features = NETDEV_XDP_ACT_BASIC | NETDEV_XDP_ACT_REDIRECT |
+			     NETDEV_XDP_ACT_NDO_XMIT;
 #endif
 }
 

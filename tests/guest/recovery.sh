@@ -42,13 +42,6 @@ load() {
 		random_file /run/data 8"
 }
 
-# lie NAME QUEUE - the host lies about that queue, which is in use, until the guest has seen it
-lie() {
-	find_ring "$1" "$2"
-	poke_used "$WORK/console.log" "$2: failed: used index" ||
-		fail "$2: the guest does not see the lie"
-}
-
 traffic_works() {
 	guest -t 120 "traffic tcp $HOST 7000 1000000 65536"
 }

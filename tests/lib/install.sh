@@ -25,7 +25,7 @@ PACKAGES=(
 	# checking: unit tests, sanitizers and libFuzzer, static checks, model, instruction counts
 	clang libclang-rt-14-dev libcmocka-dev shellcheck sparse spin valgrind
 	# machines: the virtual machine, its firmware, its network, its initramfs
-	busybox-static cpio e2fsprogs iproute2 iputils-ping netcat-openbsd ovmf
+	busybox-static cpio e2fsprogs ethtool iproute2 iputils-ping netcat-openbsd ovmf
 	passt procps python3 qemu-system-x86 seabios util-linux
 )
 

@@ -75,6 +75,13 @@ poke_used() {
 	pages poke "$M_PID" "$((ADDRESS + (16 * SIZE + 6 + 2 * SIZE + 63) / 64 * 64 + 2))" ff7f "$@"
 }
 
+# lie NAME QUEUE - the host lies about that queue, which is in use, until the guest has seen it
+lie() {
+	find_ring "$1" "$2"
+	poke_used "$WORK/console.log" "$2: failed: used index" ||
+		fail "$2: the guest does not see the lie"
+}
+
 # start_traffic - checked bytes both ways, connection after connection, until told to stop
 start_traffic() {
 	guest "rm -f /run/traffic*

@@ -17,9 +17,9 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/common.sh"
 
 # Modules of the image that some test loads, without those they depend on.
-STOCK=(virtio_pci_modern_dev virtio_pci virtio_blk virtio_net ext4 crc32c_intel loop)
+STOCK=(virtio_pci_modern_dev virtio_pci virtio_blk virtio_net ext4 crc32c_intel loop 8021q macvlan)
 OURS=(airlock airlock_net airlock_blk)
-TOOLS=(canary kexec ranges traffic)
+TOOLS=(canary kexec multicast ranges traffic xdp)
 
 # add_modules ROOT - the stock modules and what they need
 add_modules() {
@@ -72,6 +72,7 @@ add_program "$ROOT" "$(PATH=$PATH:/sbin:/usr/sbin command -v kmod)"
 mkdir "$ROOT/sbin/kmod.d"
 ln -s ../kmod "$ROOT/sbin/kmod.d/modprobe"
 add_program "$ROOT" "$BUILD/airlockctl"
+add_program "$ROOT" "$(PATH=$PATH:/sbin:/usr/sbin command -v ethtool)"
 # By a name that is not one of busybox's own, which its shell would prefer.
 add_program "$ROOT" "$(PATH=$PATH:/sbin:/usr/sbin command -v mkfs.ext4)"
 for program in ${ADD_PROGRAMS:-}; do

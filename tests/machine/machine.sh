@@ -110,8 +110,9 @@ machine_disk_and_nic() {
 	net_serve echo 7000 "$BUILD/guest/traffic" serve "$HOST" 7000
 }
 
-# machine_qemu_disk ID FILE [QEMU-OPTIONS [DRIVE-OPTIONS]], machine_qemu_nic ID MAC TAP -
-# QEMU's own devices, for which there is no back-end; the disk's serial number is its ID
+# machine_qemu_disk ID FILE [QEMU-OPTIONS [DRIVE-OPTIONS]], machine_qemu_nic ID MAC TAP
+# [QEMU-OPTIONS [NETDEV-OPTIONS]] - QEMU's own devices, for which there is no back-end; the
+# disk's serial number is its ID
 machine_qemu_disk() {
 	machine_port
 	M_ARGS+=(
@@ -123,8 +124,8 @@ machine_qemu_disk() {
 machine_qemu_nic() {
 	machine_port
 	M_ARGS+=(
-		-netdev "tap,id=$1-netdev,ifname=$3,script=no,downscript=no"
-		-device "virtio-net-pci,id=$1,netdev=$1-netdev,mac=$2,bus=$PORT,$M_VIRTIO,romfile="
+		-netdev "tap,id=$1-netdev,ifname=$3,script=no,downscript=no${5:+,$5}"
+		-device "virtio-net-pci,id=$1,netdev=$1-netdev,mac=$2,bus=$PORT,$M_VIRTIO,romfile=${4:+,$4}"
 	)
 }
 

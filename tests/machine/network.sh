@@ -39,9 +39,9 @@ net_exec() {
 	ip netns exec "$NET" "$@"
 }
 
-# net_tap NAME ADDRESS/BITS [MTU]
+# net_tap NAME ADDRESS/BITS [MTU [FLAG]]
 net_tap() {
-	net_exec ip tuntap add dev "$1" mode tap vnet_hdr
+	net_exec ip tuntap add dev "$1" mode tap vnet_hdr ${4:+"$4"}
 	net_exec sysctl -q -w "net.ipv6.conf.$1.disable_ipv6=1" 2>/dev/null || true
 	net_exec ip link set "$1" mtu "${3:-1500}"
 	net_exec ip address add "$2" dev "$1"
