@@ -111,6 +111,34 @@ static void __shared *blk_io_piece(const struct blk_lane *lane, const struct blk
 	return extent_cpu(&lane->pool, &io->run[i]);
 }
 
+static void blk_io_copy_bytes(void __shared *shared, u8 *private, u32 n, bool out)
+{
+	if (out)
+		shared_copy_out(shared, private, n);
+	else
+		shared_copy_in(private, shared, n);
+}
+
+/* All of the data in one page and in the data slot, as most is: worth a way without loops. */
+static bool blk_io_copy_page(const struct blk_lane *lane, struct request *rq, bool out)
+{
+	const struct blk_io *io = blk_mq_rq_to_pdu(rq);
+	struct bio_vec bv;
+	u8 *private;
+
+	if (io->runs || !io->bytes)
+		return false;
+	bv = req_bvec(rq);
+	if (bv.bv_len != io->bytes || bv.bv_offset + bv.bv_len > PAGE_SIZE)
+		return false;
+	private = bvec_kmap_local(&bv);
+	blk_io_copy_bytes(slots_cpu(&lane->data, rq->tag), private, bv.bv_len, out);
+	if (!out)
+		flush_dcache_page(bv.bv_page);
+	kunmap_local(private);
+	return true;
+}
+
 /* One pass between the request's pages and its bounce memory. */
 static void blk_io_copy(const struct blk_lane *lane, struct request *rq, bool out)
 {
@@ -122,6 +150,8 @@ static void blk_io_copy(const struct blk_lane *lane, struct request *rq, bool ou
 	u32 room = 0;
 	u64 bus;
 
+	if (blk_io_copy_page(lane, rq, out))
+		return;
 	rq_for_each_segment(bv, rq, iter) {
 		u8 *private = bvec_kmap_local(&bv);
 		u32 done, n;
@@ -130,10 +160,7 @@ static void blk_io_copy(const struct blk_lane *lane, struct request *rq, bool ou
 			if (!room)
 				shared = blk_io_piece(lane, io, rq->tag, piece++, &bus, &room);
 			n = min(room, bv.bv_len - done);
-			if (out)
-				shared_copy_out(shared, private + done, n);
-			else
-				shared_copy_in(private + done, shared, n);
+			blk_io_copy_bytes(shared, private + done, n, out);
 			shared = shared_at(shared, n);
 			room -= n;
 		}
