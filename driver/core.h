@@ -88,7 +88,7 @@ struct core_queue {
  * @leaving: airlock_stop() was called: no recovery begins any more
  * @out: the function driver was told that the device failed, and not that it is back
  * @lost: and was told that it is given up
- * @renew: airlock_renew() was called: the next recovery is no attempt to mend anything
+ * @renew: recoveries to come that airlock_renew() asked for
  * @asleep: the system sleeps; what fails now is recovered when it wakes up
  * @down: the machine goes down; the device is not started any more
  * @quiet: the last reset was confirmed and the device was not started since
@@ -125,7 +125,6 @@ struct core_device {
 	bool leaving;
 	bool out;
 	bool lost;
-	bool renew;
 	bool asleep;
 	bool down;
 	bool quiet;
@@ -133,6 +132,7 @@ struct core_device {
 	unsigned int faults;
 	unsigned int recoveries;
 	unsigned int tries;
+	unsigned int renew;
 	unsigned long revived;
 	struct delayed_work recover_work;
 	struct delayed_work config_work;

@@ -53,6 +53,9 @@
 #define DEVICE_PAUSE		HZ
 #define DEVICE_DOUBLINGS	4u
 
+/* What airlock_renew() changes, and that being refused, are no attempts to mend anything. */
+#define DEVICE_RENEWALS		2u
+
 /* One that was up for so long has its attempts again. */
 #define DEVICE_CALM		(60 * HZ)
 
@@ -193,6 +196,7 @@ int airlock_negotiate(struct airlock_device *adev, u64 wanted,
 	core->out = false;
 	core->lost = false;
 	core->tries = 0;
+	core->renew = 0;
 	err = device_agree(core, device_choose_features, wanted);
 	mutex_unlock(&core->lock);
 	return err;
@@ -309,8 +313,9 @@ static void device_recover_later(struct core_device *core, unsigned long delay)
 	unsigned long flags;
 
 	spin_lock_irqsave(&core->event_lock, flags);
+	/* Also when it has failed meanwhile, which asks for an attempt at once. */
 	if (!core->leaving && !core->asleep)
-		queue_delayed_work(system_unbound_wq, &core->recover_work, delay);
+		mod_delayed_work(system_unbound_wq, &core->recover_work, delay);
 	spin_unlock_irqrestore(&core->event_lock, flags);
 }
 
@@ -320,12 +325,14 @@ static void device_recover_work(struct work_struct *work)
 						recover_work);
 	struct device *dev = &core->pub.pdev->dev;
 	unsigned int doublings;
-	const bool renew = xchg(&core->renew, false);
+	const bool renew = core->renew;
 	const bool quiet = device_take_out(core);
 
 	if (core->lost)
 		return;
-	if (!renew && !device_try_again(core)) {
+	if (renew) {
+		core->renew--;
+	} else if (!device_try_again(core)) {
 		dev_err(dev, "given up after %u attempts to bring it up again\n",
 			core->tries - 1);
 		core->lost = true;
@@ -334,6 +341,7 @@ static void device_recover_work(struct work_struct *work)
 	}
 	if (quiet && !core->ops->recover(&core->pub)) {
 		core->out = false;
+		core->renew = 0;
 		core->recoveries++;
 		core->revived = jiffies;
 		dev_info(dev, "it is up %s\n", renew ? "anew" : "again");
@@ -341,6 +349,16 @@ static void device_recover_work(struct work_struct *work)
 	}
 	doublings = core->tries ? min(core->tries - 1, DEVICE_DOUBLINGS) : 0;
 	device_recover_later(core, DEVICE_PAUSE << doublings);
+}
+
+/*
+ * One that was up for a while has its attempts again; not one that fails while it is
+ * being brought up, however long that takes. With @event_lock held.
+ */
+static void device_forgive(struct core_device *core)
+{
+	if (!core->out && time_after(jiffies, core->revived + DEVICE_CALM))
+		core->tries = 0;
 }
 
 /**
@@ -363,8 +381,7 @@ void airlock_device_fail(struct core_device *core, const char *queue,
 	WRITE_ONCE(core->failed, true);
 	if (first) {
 		core->faults++;
-		if (core->tries && time_after(jiffies, core->revived + DEVICE_CALM))
-			core->tries = 0;
+		device_forgive(core);
 		if (core->live && !core->leaving && !core->asleep)
 			queue_delayed_work(system_unbound_wq, &core->recover_work, 0);
 	}
@@ -382,7 +399,8 @@ void airlock_renew(struct airlock_device *adev)
 
 	spin_lock_irqsave(&core->event_lock, flags);
 	if (core->live && !core->failed && !core->leaving && !core->asleep) {
-		core->renew = true;
+		device_forgive(core);
+		core->renew = DEVICE_RENEWALS;
 		/* Nothing is sent to it from here on. */
 		WRITE_ONCE(core->failed, true);
 		queue_delayed_work(system_unbound_wq, &core->recover_work, 0);
@@ -431,6 +449,7 @@ void airlock_device_suspend(struct core_device *core)
 	core->asleep = true;
 	spin_unlock_irqrestore(&core->event_lock, flags);
 	cancel_delayed_work_sync(&core->recover_work);
+	core->renew = 0;
 
 	if (core_live(core)) {
 		WRITE_ONCE(core->failed, true);

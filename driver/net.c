@@ -144,11 +144,14 @@ static void net_set_features(struct net_nic *nic)
 		ndev->features |= NETIF_F_RXCSUM;
 	if (f & NET_F(CTRL_VLAN))
 		ndev->features |= NETIF_F_HW_VLAN_CTAG_FILTER;
-	if (nic->plan.offloads & (NET_OFF_TSO4 | NET_OFF_TSO6)) {
+	/* What cannot be switched off is not shown: the stack warns of such. */
+	if (nic->plan.offloads & (NET_OFF_TSO4 | NET_OFF_TSO6) &&
+	    f & NET_F(CTRL_GUEST_OFFLOADS)) {
 		ndev->features |= NETIF_F_GRO_HW;
-		if (f & NET_F(CTRL_GUEST_OFFLOADS))
-			ndev->hw_features |= NETIF_F_GRO_HW;
+		ndev->hw_features |= NETIF_F_GRO_HW;
 	}
+	if (f & NET_F(CTRL_RX))
+		ndev->priv_flags |= IFF_UNICAST_FLT;
 	compat_xdp_offer(ndev);
 	if (f & NET_F(CTRL_MAC_ADDR))
 		ndev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
@@ -172,8 +175,9 @@ static void net_start_pair(struct net_pair *pair)
 
 static void net_stop_pair(struct net_pair *pair)
 {
-	net_tx_stop(&pair->tx);
+	/* A received frame may still be sent back. */
 	net_rx_stop(&pair->rx);
+	net_tx_stop(&pair->tx);
 }
 
 static void net_start_pairs(struct net_nic *nic)
@@ -182,6 +186,9 @@ static void net_start_pairs(struct net_nic *nic)
 
 	for (i = 0; i < nic->pairs; i++)
 		net_start_pair(&nic->pair[i]);
+	/* net_stop_pairs() stops all of the stack's queues, and the watchdog watches all. */
+	for (; i < nic->plan.pairs; i++)
+		net_tx_retire(&nic->pair[i].tx);
 }
 
 static void net_stop_pairs(struct net_nic *nic)
@@ -220,8 +227,17 @@ static void net_spread_frames(struct net_nic *nic, unsigned int pairs)
 {
 	unsigned int i;
 
+	/* A table that the user made names none that goes; ethtool sees to that. */
+	if (netif_is_rxfh_configured(nic->ndev))
+		return;
 	for (i = 0; i < NET_RSS_TABLE; i++)
 		nic->rss_table[i] = ethtool_rxfh_indir_default(i, pairs);
+}
+
+static int net_tell_pairs(struct net_nic *nic, unsigned int pairs)
+{
+	net_spread_frames(nic, pairs);
+	return net_ctrl_pairs(nic, pairs);
 }
 
 /**
@@ -239,29 +255,31 @@ int net_use_pairs(struct net_nic *nic, unsigned int pairs)
 	unsigned int i;
 	int err;
 
-	if (nic->down)
+	if (net_ctrl_away(nic))
 		return -ENETDOWN;
-	/* A table that the user made names none that goes; ethtool sees to that. */
-	if (!netif_is_rxfh_configured(nic->ndev))
-		net_spread_frames(nic, pairs);
-	err = net_ctrl_pairs(nic, pairs);
+	err = net_tell_pairs(nic, pairs);
 	if (err) {
-		if (!netif_is_rxfh_configured(nic->ndev))
-			net_spread_frames(nic, before);
+		net_spread_frames(nic, before);
 		return err;
 	}
 
 	/* Those that go send nothing any more before they are stopped. */
-	err = netif_set_real_num_tx_queues(nic->ndev, min(pairs, before));
-	for (i = pairs; running && i < before; i++)
+	WRITE_ONCE(nic->pairs, min(pairs, before));
+	err = netif_set_real_num_queues(nic->ndev, pairs, pairs);
+	if (err) {
+		WRITE_ONCE(nic->pairs, before);
+		net_tell_pairs(nic, before);
+		return err;
+	}
+	for (i = pairs; running && i < before; i++) {
 		net_stop_pair(&nic->pair[i]);
-	nic->pairs = pairs;
-	if (!err)
-		err = netif_set_real_num_queues(nic->ndev, pairs, pairs);
+		net_tx_retire(&nic->pair[i].tx);
+	}
 	for (i = before; running && i < pairs; i++)
 		net_start_pair(&nic->pair[i]);
+	WRITE_ONCE(nic->pairs, pairs);
 	net_spread(nic);
-	return err;
+	return 0;
 }
 
 /* While the device is out of service this is only a wish: net_recover() starts the queues. */
@@ -295,20 +313,24 @@ static int net_set_mac_address(struct net_device *ndev, void *addr)
 	if (!tell && nic->adev->features & NET_F(MAC))
 		return -EOPNOTSUPP;
 	err = eth_prepare_mac_addr_change(ndev, addr);
-	if (!err && tell && !nic->down)
+	if (err)
+		return err;
+	if (tell && !net_ctrl_away(nic))
 		err = net_ctrl_mac(nic, sa->sa_data);
-	if (!err)
-		eth_commit_mac_addr_change(ndev, addr);
-	return err;
+	if (err && err != -EIO)
+		return err;
+	/* One that fails at this moment is told when it is back. */
+	eth_commit_mac_addr_change(ndev, addr);
+	return 0;
 }
 
 static int net_change_features(struct net_device *ndev, netdev_features_t features)
 {
 	struct net_nic *nic = netdev_priv(ndev);
 
-	if (!((ndev->features ^ features) & NETIF_F_GRO_HW))
-		return 0;
-	return net_ctrl_offloads(nic, !(features & NETIF_F_GRO_HW));
+	if ((ndev->features ^ features) & NETIF_F_GRO_HW)
+		net_ctrl_offloads(nic, !(features & NETIF_F_GRO_HW));
+	return 0;
 }
 
 /* One consistent look at @num counters. */
@@ -370,6 +392,8 @@ static void net_failed(struct airlock_device *adev)
 {
 	struct net_nic *nic = auxiliary_get_drvdata(&adev->aux);
 
+	/* First: the watchdog looks at queues that are stopped while there is a carrier. */
+	net_carrier(nic, false);
 	rtnl_lock();
 	if (netif_running(nic->ndev))
 		net_stop_pairs(nic);
@@ -377,7 +401,6 @@ static void net_failed(struct airlock_device *adev)
 	rtnl_unlock();
 	/* Frames that others redirect here look at @down only. */
 	synchronize_net();
-	net_carrier(nic, false);
 }
 
 /* The queues get the sizes that were asked for. */
@@ -568,8 +591,6 @@ static int net_command(struct net_nic *nic)
 	rtnl_lock();
 	err = net_ctrl_restore(nic);
 	rtnl_unlock();
-	if (!err)
-		net_spread(nic);
 	return err;
 }
 
@@ -603,6 +624,9 @@ static int net_probe(struct auxiliary_device *aux, const struct auxiliary_device
 	err = fault_int(register_netdev(nic->ndev));
 	if (err)
 		goto close;
+	rtnl_lock();
+	net_spread(nic);
+	rtnl_unlock();
 	return 0;
 
 close:

@@ -3,7 +3,8 @@
  * airlock_net.ko, private: a virtio NIC whose frames go through bounce memory.
  * net.c is the device and the interface, net_plan.c what it agrees on and shares, net_rx.c and
  * net_tx.c the two ways of a frame, net_coalesce.c when they are
- * looked for, net_xdp.c programs that look at them, net_ctrl.c commands, net_ethtool.c what ethtool shows and sets.
+ * looked for, net_xdp.c programs that look at them, net_ctrl.c commands, net_ethtool.c what
+ * ethtool shows and sets.
  */
 #ifndef DRIVER_NET_H
 #define DRIVER_NET_H
@@ -116,14 +117,16 @@ struct net_rx_part {
 /**
  * struct net_coalesce - when a receive queue is looked at again; net_coalesce.c
  * @timer: when it is time
- * @dim: what chooses @usecs when the interface is adaptive
+ * @dim: what chooses when the interface is adaptive
  * @usecs: how long after a look that found frames; 0: at the device's next call
+ * @adapted: likewise, when @dim chooses
  * @looks: looks, for @dim
  */
 struct net_coalesce {
 	struct hrtimer timer;
 	struct dim dim;
 	u32 usecs;
+	u32 adapted;
 	u16 looks;
 };
 
@@ -250,11 +253,15 @@ struct net_plan {
  * @q: the virtqueue; NULL when there is none
  * @span: where a command is
  * @data: where it is composed
+ * @since: when it was last begun to count @spent
+ * @spent: time for which answers were waited for since then
  */
 struct net_ctrl {
 	struct airlock_queue *q;
 	struct airlock_span span;
 	u8 *data;
+	unsigned long since;
+	unsigned long spent;
 };
 
 /**
@@ -324,7 +331,8 @@ void net_ctrl_close(struct net_nic *nic);
 int net_ctrl_restore(struct net_nic *nic);
 int net_ctrl_pairs(struct net_nic *nic, unsigned int pairs);
 int net_ctrl_mac(struct net_nic *nic, const u8 *mac);
-int net_ctrl_offloads(struct net_nic *nic, bool whole);
+void net_ctrl_offloads(struct net_nic *nic, bool whole);
+bool net_ctrl_away(const struct net_nic *nic);
 int net_ctrl_echo(struct net_nic *nic);
 void net_set_rx_mode(struct net_device *ndev);
 int net_vlan_add(struct net_device *ndev, __be16 proto, u16 vid);
@@ -367,6 +375,7 @@ void net_tx_close(struct net_tx *tx);
 int net_tx_begin(struct net_tx *tx);
 void net_tx_start(struct net_tx *tx);
 void net_tx_stop(struct net_tx *tx);
+void net_tx_retire(struct net_tx *tx);
 netdev_tx_t net_tx_xmit(struct sk_buff *skb, struct net_device *ndev);
 int net_tx_raw(struct net_tx *tx, const void *data, u32 len);
 void net_tx_flush(struct net_tx *tx);

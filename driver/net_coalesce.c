@@ -33,6 +33,13 @@ static enum hrtimer_restart net_coalesce_look(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
+/* What holds for a queue now. */
+static u32 net_coalesce_usecs(const struct net_rx *rx)
+{
+	return READ_ONCE(rx->nic->adaptive) ? READ_ONCE(rx->coalesce.adapted) :
+					      READ_ONCE(rx->coalesce.usecs);
+}
+
 /* DIM has decided; process context. */
 static void net_coalesce_adapt(struct work_struct *work)
 {
@@ -41,14 +48,13 @@ static void net_coalesce_adapt(struct work_struct *work)
 	const struct dim_cq_moder moder = net_dim_get_rx_moderation(dim->mode,
 								     dim->profile_ix);
 
-	if (READ_ONCE(rx->nic->adaptive))
-		WRITE_ONCE(rx->coalesce.usecs, min_t(u32, moder.usec, NET_COALESCE_MAX));
+	WRITE_ONCE(rx->coalesce.adapted, min_t(u32, moder.usec, NET_COALESCE_MAX));
 	dim->state = DIM_START_MEASURE;
 }
 
 /**
  * net_coalesce_later() - a look at the queue has ended: look again by the clock?
- * @rx: the queue, empty; from its NAPI, which is complete
+ * @rx: the queue, empty; from its NAPI, which is about to be complete
  * @work: frames that this look found
  *
  * Return: true when NAPI will be scheduled; false when a call is to be asked for.
@@ -56,7 +62,7 @@ static void net_coalesce_adapt(struct work_struct *work)
 bool net_coalesce_later(struct net_rx *rx, int work)
 {
 	struct net_coalesce *c = &rx->coalesce;
-	const u32 usecs = READ_ONCE(c->usecs);
+	const u32 usecs = net_coalesce_usecs(rx);
 	struct dim_sample sample = {};
 
 	if (READ_ONCE(rx->nic->adaptive)) {
@@ -109,7 +115,7 @@ int net_get_coalesce(struct net_device *ndev, struct ethtool_coalesce *coal,
 {
 	struct net_nic *nic = netdev_priv(ndev);
 
-	coal->rx_coalesce_usecs = READ_ONCE(nic->pair[0].rx.coalesce.usecs);
+	coal->rx_coalesce_usecs = net_coalesce_usecs(&nic->pair[0].rx);
 	coal->use_adaptive_rx_coalesce = nic->adaptive;
 	return 0;
 }

@@ -7,13 +7,14 @@
  * ------
  * A command is composed in private memory, copied into a page of its own, and answered with
  * one byte, which says yes or anything else. One at a time, under the stack's lock (RTNL),
- * and waited for by looking: a device that does not answer in NET_CTRL_WAIT has broken its
- * control queue, and fails like one that lies about a ring. All later commands fail at
- * once until it has been brought up again.
+ * and waited for by looking: a device that does not answer in NET_CTRL_WAIT, or makes others
+ * wait for more than NET_CTRL_SHARE of each minute, has broken its control queue, and fails
+ * like one that lies about a ring. All later commands fail at once until it has been brought
+ * up again.
  *
  * What was asked for is kept here, not in the device, which a reset makes forget it: while
- * it is out of service a wish is noted and succeeds, and net_ctrl_restore() sends all of
- * them when it is back.
+ * it is out of service, or fails at that moment, a wish is noted and succeeds, and
+ * net_ctrl_restore() sends all of them when it is back.
  *
  * The stack says which addresses it wants while it holds a lock that spins, and the device
  * asks for an announcement in a context that must not wait for RTNL. Both only queue
@@ -30,6 +31,10 @@
 /* QEMU answers from its main loop, which a busy host may keep waiting. */
 #define NET_CTRL_WAIT	(5 * HZ)
 
+/* All that waits for RTNL waits too, so slow answers are not to add up. */
+#define NET_CTRL_SHARE	(20 * HZ)
+#define NET_CTRL_MINUTE	(60 * HZ)
+
 /* Where the answer is in the command's page; the command has all before it. */
 #define NET_CTRL_ACK	(NET_CTRL_SPAN - 64)
 
@@ -41,10 +46,21 @@
 
 /* ---- one command ---------------------------------------------------------------------- */
 
+/* How long the next answer may be waited for. */
+static unsigned long net_ctrl_patience(struct net_ctrl *ctrl)
+{
+	if (time_after(jiffies, ctrl->since + NET_CTRL_MINUTE)) {
+		ctrl->since = jiffies;
+		ctrl->spent = 0;
+	}
+	return min_t(unsigned long, NET_CTRL_WAIT,
+		     NET_CTRL_SHARE - min_t(unsigned long, ctrl->spent, NET_CTRL_SHARE));
+}
+
 /* Wait for the answer. Return: 1, or 0 or -EIO when it does not come any more. */
 static int net_ctrl_wait(struct net_ctrl *ctrl, struct ring_done *done)
 {
-	const unsigned long deadline = jiffies + NET_CTRL_WAIT;
+	const unsigned long begin = jiffies, deadline = begin + net_ctrl_patience(ctrl);
 	unsigned int wait_us = 20;
 	unsigned long flags;
 	bool late;
@@ -59,10 +75,12 @@ static int net_ctrl_wait(struct net_ctrl *ctrl, struct ring_done *done)
 			ring_drv_break(&ctrl->q->ring, RING_STALLED);
 		spin_unlock_irqrestore(&ctrl->q->lock, flags);
 		if (ret || late)
-			return ret;
+			break;
 		usleep_range(wait_us, 2 * wait_us);
 		wait_us = min(2 * wait_us, 5000u);
 	}
+	ctrl->spent += jiffies - begin;
+	return ret;
 }
 
 static int net_ctrl_submit(struct net_ctrl *ctrl, u32 bytes)
@@ -140,6 +158,27 @@ static bool net_ctrl_has(const struct net_nic *nic, u64 feature)
 	return nic->adev->features & feature;
 }
 
+/**
+ * net_ctrl_away() - is the device out of service, or about to be?
+ * @nic: the interface; under RTNL
+ *
+ * Return: true when no command would reach it.
+ */
+bool net_ctrl_away(const struct net_nic *nic)
+{
+	return nic->down || airlock_failed(nic->adev);
+}
+
+/* A wish that the device does not grant is no reason to be without a network. */
+static int net_ctrl_note(struct net_nic *nic, const char *what, int err)
+{
+	if (err != -EOPNOTSUPP)
+		return err;
+	if (net_ratelimit())
+		netdev_warn(nic->ndev, "the device refuses to set %s\n", what);
+	return 0;
+}
+
 /* ---- queues ---------------------------------------------------------------------------- */
 
 /* The command that sets @pairs and how frames are spread over them (5.1.6.5.7.1). */
@@ -207,27 +246,16 @@ static int net_ctrl_tell_offloads(struct net_nic *nic)
 
 /**
  * net_ctrl_offloads() - have the device join segments, or not
- * @nic: the interface; under RTNL. Sleeps
+ * @nic: the interface, with CTRL_GUEST_OFFLOADS; under RTNL. Sleeps
  * @whole: frames are to come as they were on the wire
  *
- * What is on its way already may still be joined.
- *
- * Return: 0, -EOPNOTSUPP when the device always joins.
+ * What is on its way already may still be joined. A device that refuses goes on; the log says so.
  */
-int net_ctrl_offloads(struct net_nic *nic, bool whole)
+void net_ctrl_offloads(struct net_nic *nic, bool whole)
 {
-	const bool before = nic->whole;
-	int err = 0;
-
-	if (!net_ctrl_has(nic, NET_F(CTRL_GUEST_OFFLOADS)))
-		return whole && nic->plan.offloads & (NET_OFF_TSO4 | NET_OFF_TSO6) ?
-		       -EOPNOTSUPP : 0;
 	nic->whole = whole;
-	if (!nic->down)
-		err = net_ctrl_tell_offloads(nic);
-	if (err)
-		nic->whole = before;
-	return err;
+	if (!net_ctrl_away(nic))
+		net_ctrl_note(nic, "its offloads", net_ctrl_tell_offloads(nic));
 }
 
 /* ---- addresses and VLANs ----------------------------------------------------------------- */
@@ -321,17 +349,19 @@ static int net_ctrl_vlan(struct net_nic *nic, u16 vid, bool add)
  * @proto: ETH_P_8021Q
  * @vid: the VLAN
  *
- * Return: 0 or -errno.
+ * Return: 0, or -EOPNOTSUPP when the device refuses.
  */
 int net_vlan_add(struct net_device *ndev, __be16 proto, u16 vid)
 {
 	struct net_nic *nic = netdev_priv(ndev);
 	int err = 0;
 
-	if (!nic->down)
+	__set_bit(vid, nic->vlans);
+	if (!net_ctrl_away(nic))
 		err = net_ctrl_vlan(nic, vid, true);
-	if (!err)
-		__set_bit(vid, nic->vlans);
+	if (err != -EOPNOTSUPP)
+		return 0;
+	__clear_bit(vid, nic->vlans);
 	return err;
 }
 
@@ -341,26 +371,19 @@ int net_vlan_add(struct net_device *ndev, __be16 proto, u16 vid)
  * @proto: ETH_P_8021Q
  * @vid: the VLAN
  *
- * Return: 0 or -errno.
+ * Return: 0; a device that refuses passes on too much.
  */
 int net_vlan_kill(struct net_device *ndev, __be16 proto, u16 vid)
 {
 	struct net_nic *nic = netdev_priv(ndev);
 
 	__clear_bit(vid, nic->vlans);
-	return nic->down ? 0 : net_ctrl_vlan(nic, vid, false);
+	if (!net_ctrl_away(nic))
+		net_ctrl_vlan(nic, vid, false);
+	return 0;
 }
 
 /* ---- all of it, and what is due ----------------------------------------------------------- */
-
-/* A wish that the device does not grant is no reason to be without a network. */
-static int net_ctrl_note(struct net_nic *nic, const char *what, int err)
-{
-	if (err != -EOPNOTSUPP)
-		return err;
-	netdev_warn(nic->ndev, "the device refuses to set %s\n", what);
-	return 0;
-}
 
 static int net_ctrl_restore_filters(struct net_nic *nic)
 {
@@ -414,7 +437,7 @@ static void net_chores(struct work_struct *work)
 
 	rtnl_lock();
 	/* Of one that is out of service all is sent when it is back. */
-	if (nic->ndev->reg_state == NETREG_REGISTERED && !nic->down) {
+	if (nic->ndev->reg_state == NETREG_REGISTERED && !net_ctrl_away(nic)) {
 		if (net_ctrl_has(nic, NET_F(CTRL_RX)))
 			net_ctrl_note(nic, "its filter", net_ctrl_filter(nic));
 		if (xchg(&nic->announce, false))
@@ -480,6 +503,7 @@ int net_ctrl_open(struct net_nic *nic)
 	if (IS_ERR(q))
 		return PTR_ERR(q);
 	ctrl->q = q;
+	ctrl->since = jiffies;
 	return 0;
 }
 

@@ -165,7 +165,7 @@ static int net_set_rxfh(struct net_device *ndev, struct ethtool_rxfh_param *rxfh
 	if (!nic->plan.rss_types || (rxfh->hfunc != ETH_RSS_HASH_NO_CHANGE &&
 				     rxfh->hfunc != ETH_RSS_HASH_TOP))
 		return -EOPNOTSUPP;
-	if (nic->down)
+	if (net_ctrl_away(nic))
 		return -ENETDOWN;
 
 	memcpy(table, nic->rss_table, sizeof(table));

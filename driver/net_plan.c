@@ -37,8 +37,8 @@
 /* Most descriptors of a transmit queue. */
 #define NET_TX_DESCS_MAX	512u
 
-/* Most queue pairs that a device may say that it has (5.1.5.1). */
-#define NET_PAIRS_MAX		0x8000u
+/* Most pairs that leave room for a control queue behind them; with it one less than 5.1.5.1. */
+#define NET_PAIRS_MAX		0x7fffu
 #define NET_QUEUES_MAX		256u
 
 /* Descriptors of the control queue, where a command takes NET_CTRL_DESCS. */
@@ -229,12 +229,18 @@ static size_t net_plan_ctrl(const struct net_plan *plan)
 	return plan->ctrl_size ? NET_CTRL_SPAN + airlock_queue_bytes(plan->ctrl_size) : 0;
 }
 
+/* What one pair takes without its FIFO. */
+static size_t net_plan_fixed(const struct net_plan *plan)
+{
+	return net_plan_slots(plan) + net_plan_rings(plan) + net_plan_ctrl(plan);
+}
+
 /* The FIFO of each of @n pairs, at most @want, and what all share. 0: they do not fit. */
 static size_t net_plan_fifo(const struct net_plan *plan, unsigned int n, size_t *region)
 {
 	const size_t budget = (size_t)budget_kib << 10, want = (size_t)tx_fifo_kib << 10;
 	const size_t slots = net_plan_slots(plan), rings = net_plan_rings(plan);
-	const size_t ctrl = net_plan_ctrl(plan), fixed = slots + rings + ctrl;
+	const size_t ctrl = net_plan_ctrl(plan), fixed = net_plan_fixed(plan);
 	const size_t share = budget_share(budget, n);
 	size_t fifo = share > fixed ? min(share - fixed, want) : 0, room;
 
@@ -251,6 +257,24 @@ static size_t net_plan_fifo(const struct net_plan *plan, unsigned int n, size_t 
 		*region = BUDGET_CHUNK + rings + ctrl + fifo;
 	}
 	return fifo;
+}
+
+/* RSS, if the device can as much of it as it must; else it steers as it likes. */
+static void net_plan_rss(struct airlock_device *adev, struct net_plan *plan,
+			 const struct virtio_net_config *config)
+{
+	const u32 entries =
+		le16_to_cpu((__force __le16)config->rss_max_indirection_table_length);
+
+	if (!(adev->features & NET_F(RSS)))
+		return;
+	if (entries < NET_RSS_TABLE_MIN || config->rss_max_key_size < NET_RSS_KEY) {
+		dev_warn(&adev->pdev->dev, "net: its RSS has a table of %u and a key of %u bytes, not used\n",
+			 entries, config->rss_max_key_size);
+		return;
+	}
+	plan->rss_types = le32_to_cpu((__force __le32)config->supported_hash_types) &
+			  NET_RSS_TYPES;
 }
 
 /* As many pairs, up to @most, as fit with slots of so many bytes; 0: not one. */
@@ -276,7 +300,9 @@ static int net_plan_pairs(struct airlock_device *adev, struct net_plan *plan,
 			  unsigned int offered)
 {
 	const unsigned int cpus = num_online_cpus();
-	const unsigned int most = net_plan_equal(adev, plan, min(offered, queues ?
+	/* Without a command that says how many, it is the first. */
+	const unsigned int usable = adev->features & NET_F(MQ) || plan->rss_types ? offered : 1;
+	const unsigned int most = net_plan_equal(adev, plan, min(usable, queues ?
 						 min(queues, cpus) : cpus));
 
 	if (net_plan_fit(plan, most, rx_slot_bytes ?: NET_SLOT_LONG) < most && !rx_slot_bytes)
@@ -284,31 +310,12 @@ static int net_plan_pairs(struct airlock_device *adev, struct net_plan *plan,
 	if (!plan->pairs) {
 		dev_err(&adev->pdev->dev, "net: refused: budget_kib=%u does not hold one pair of queues of rx_slots=%u, which takes %zu KiB; load airlock_net with a larger budget or fewer slots\n",
 			budget_kib, plan->rx_size,
-			((net_plan_slots(plan) + net_plan_rings(plan) + net_plan_ctrl(plan)) >> 10) +
-			NET_FIFO_KIB_MIN);
+			(net_plan_fixed(plan) >> 10) + NET_FIFO_KIB_MIN);
 		return -ENOSPC;
 	}
 	dev_info(&adev->pdev->dev, "net: %u of %u pairs of queues, each with %u receive slots of %u bytes and a FIFO of %u KiB\n",
 		 plan->pairs, offered, plan->rx_size, plan->slot_bytes, plan->fifo_bytes >> 10);
 	return 0;
-}
-
-/* RSS, if the device can as much of it as it must; else it steers as it likes. */
-static void net_plan_rss(struct airlock_device *adev, struct net_plan *plan,
-			 const struct virtio_net_config *config)
-{
-	const u32 entries =
-		le16_to_cpu((__force __le16)config->rss_max_indirection_table_length);
-
-	if (!(adev->features & NET_F(RSS)) || plan->pairs < 2)
-		return;
-	if (entries < NET_RSS_TABLE_MIN || config->rss_max_key_size < NET_RSS_KEY) {
-		dev_warn(&adev->pdev->dev, "net: its RSS has a table of %u and a key of %u bytes, not used\n",
-			 entries, config->rss_max_key_size);
-		return;
-	}
-	plan->rss_types = le32_to_cpu((__force __le32)config->supported_hash_types) &
-			  NET_RSS_TYPES;
 }
 
 /**
@@ -343,8 +350,9 @@ int net_plan(struct airlock_device *adev, const struct virtio_net_config *config
 		if (!plan->ctrl_size)
 			return -ENODEV;
 	}
+	net_plan_rss(adev, plan, config);
 	err = net_plan_pairs(adev, plan, offered);
-	if (!err)
-		net_plan_rss(adev, plan, config);
+	if (plan->pairs < 2)
+		plan->rss_types = 0;
 	return err;
 }

@@ -324,6 +324,7 @@ static int net_rx_poll(struct napi_struct *napi, int budget)
 	struct net_rx *rx = container_of(napi, struct net_rx, napi);
 	struct virtio_net_hdr_v1 raw;
 	unsigned int loss;
+	bool later;
 	int work;
 
 	/* Netpoll wants frames sent; it polls without having scheduled, and arms nothing. */
@@ -344,8 +345,11 @@ static int net_rx_poll(struct napi_struct *napi, int budget)
 	net_rx_repost(rx);
 	net_xdp_flush(rx);
 
-	if (work < budget && napi_complete_done(napi, work) &&
-	    !net_coalesce_later(rx, work) && net_rx_arm(rx))
+	if (work == budget)
+		return work;
+	/* First, so that whoever has disabled NAPI finds the timer started or not at all. */
+	later = net_coalesce_later(rx, work);
+	if (napi_complete_done(napi, work) && !later && net_rx_arm(rx))
 		napi_schedule(napi);
 	return work;
 }
@@ -465,7 +469,8 @@ int net_rx_open(struct net_nic *nic, unsigned int index)
 		return err;
 
 	snprintf(name, sizeof(name), "rx%u.slots", index);
-	err = airlock_span_alloc(nic->adev, name, slots_span(nic->plan.slot_bytes, nic->plan.rx_size), &span);
+	err = airlock_span_alloc(nic->adev, name,
+				 slots_span(nic->plan.slot_bytes, nic->plan.rx_size), &span);
 	if (err)
 		return err;
 	rx->slots = (struct slots) {

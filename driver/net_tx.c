@@ -66,7 +66,10 @@ static bool net_tx_has_room(const struct net_tx *tx, u32 bytes, u32 descs)
 	return fifo_fits(&tx->fifo, bytes) && ring_drv_num_free(&tx->q->ring) >= descs;
 }
 
-/* Have a call come, when there is something to give back. Return: true when there is work already: schedule NAPI. */
+/*
+ * Have a call come, when there is something to give back. Return: true when there is
+ * work already: schedule NAPI.
+ */
 static bool net_tx_arm(struct net_tx *tx)
 {
 	tx->armed = true;
@@ -492,6 +495,8 @@ void net_tx_timeout(struct net_device *ndev, unsigned int index)
 	bool stuck;
 	int ret;
 
+	if (index >= READ_ONCE(nic->pairs))
+		return;
 	spin_lock_irqsave(&tx->q->lock, flags);
 	ret = net_tx_reclaim(tx);
 	stuck = ret <= 0 && ring_drv_in_flight(&tx->q->ring);
@@ -548,6 +553,28 @@ void net_tx_stop(struct net_tx *tx)
 	spin_lock_irqsave(&tx->q->lock, flags);
 	tx->full = false;
 	ring_drv_disarm(&tx->q->ring);
+	spin_unlock_irqrestore(&tx->q->lock, flags);
+}
+
+/**
+ * net_tx_retire() - a stopped queue is not one of the stack's any more
+ * @tx: the queue, stopped; nothing sends any more
+ *
+ * What the device still has it keeps, but nobody waits for it: the stack's queue is neither
+ * full nor over its limit, or the watchdog would bark at it.
+ */
+void net_tx_retire(struct net_tx *tx)
+{
+	struct netdev_queue *txq = net_tx_stack_queue(tx);
+	unsigned long flags;
+	u32 i;
+
+	spin_lock_irqsave(&tx->q->lock, flags);
+	/* What is told to byte queue limits later must not be more than they know of. */
+	for (i = 0; i < tx->q->size; i++)
+		tx->frame[i].bytes = 0;
+	netdev_tx_reset_queue(txq);
+	netif_tx_start_queue(txq);
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 }
 

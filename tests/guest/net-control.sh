@@ -84,7 +84,7 @@ addresses() {
 		modprobe macvlan
 		ip link add link \$(cat /run/nic) name mv0 type macvlan
 		ip link set mv0 address 52:54:00:a1:0c:99 up"
-	filter '"unicast-table": \["52:54:00:a1:0c:99"\]'
+	filter '"unicast-table": \["52:54:00:a1:0c:99"\]' '"promiscuous": false'
 	guest "ip link del mv0"
 	filter '"unicast-table": \[\]'
 }
