@@ -324,7 +324,6 @@ static void device_recover_work(struct work_struct *work)
 	struct core_device *core = container_of(to_delayed_work(work), struct core_device,
 						recover_work);
 	struct device *dev = &core->pub.pdev->dev;
-	unsigned int doublings;
 	const bool renew = core->renew;
 	const bool quiet = device_take_out(core);
 
@@ -347,18 +346,23 @@ static void device_recover_work(struct work_struct *work)
 		dev_info(dev, "it is up %s\n", renew ? "anew" : "again");
 		return;
 	}
-	doublings = core->tries ? min(core->tries - 1, DEVICE_DOUBLINGS) : 0;
-	device_recover_later(core, DEVICE_PAUSE << doublings);
+	/* A renewal that was refused is the first attempt's like. */
+	device_recover_later(core, DEVICE_PAUSE << min(max(core->tries, 1u) - 1,
+							DEVICE_DOUBLINGS));
 }
 
 /*
- * One that was up for a while has its attempts again; not one that fails while it is
- * being brought up, however long that takes. With @event_lock held.
+ * Nothing is sent to it from here on, and its recovery begins, if there can be one. One that was
+ * up for a while has its attempts again; not one that fails while it is being brought up,
+ * however long that takes. With @event_lock held.
  */
-static void device_forgive(struct core_device *core)
+static void device_out_of_service(struct core_device *core)
 {
+	WRITE_ONCE(core->failed, true);
 	if (!core->out && time_after(jiffies, core->revived + DEVICE_CALM))
 		core->tries = 0;
+	if (core->live && !core->leaving && !core->asleep)
+		queue_delayed_work(system_unbound_wq, &core->recover_work, 0);
 }
 
 /**
@@ -378,12 +382,9 @@ void airlock_device_fail(struct core_device *core, const char *queue,
 
 	spin_lock_irqsave(&core->event_lock, flags);
 	first = !core->failed;
-	WRITE_ONCE(core->failed, true);
 	if (first) {
 		core->faults++;
-		device_forgive(core);
-		if (core->live && !core->leaving && !core->asleep)
-			queue_delayed_work(system_unbound_wq, &core->recover_work, 0);
+		device_out_of_service(core);
 	}
 	spin_unlock_irqrestore(&core->event_lock, flags);
 
@@ -399,11 +400,8 @@ void airlock_renew(struct airlock_device *adev)
 
 	spin_lock_irqsave(&core->event_lock, flags);
 	if (core->live && !core->failed && !core->leaving && !core->asleep) {
-		device_forgive(core);
 		core->renew = DEVICE_RENEWALS;
-		/* Nothing is sent to it from here on. */
-		WRITE_ONCE(core->failed, true);
-		queue_delayed_work(system_unbound_wq, &core->recover_work, 0);
+		device_out_of_service(core);
 	}
 	spin_unlock_irqrestore(&core->event_lock, flags);
 }

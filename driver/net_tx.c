@@ -257,64 +257,50 @@ static int net_tx_reserve(struct net_tx *tx, u32 bytes, struct fifo_extent *ext,
 }
 
 /*
- * Stage the copied frame, with the lock held. Return: 0 or -EIO; then it holds no memory.
- * Byte queue limits hear of @queued bytes when it is done; none: not of this frame.
+ * Hand the copied frame to the device. Return: 0 or -EIO; then it holds no memory. Byte queue
+ * limits, and whether more is to come, are the stack's: only for a frame that is @of_stack.
  */
-static int net_tx_stage(struct net_tx *tx, const struct fifo_extent *ext, int extents,
-			u32 token, u32 bytes, u32 queued)
+static int net_tx_submit(struct net_tx *tx, const struct fifo_extent *ext, int extents,
+			 u32 token, u32 bytes, bool of_stack)
 {
 	const struct ring_seg seg[NET_TX_DESCS] = {
 		{ .bus = ext[0].bus, .len = ext[0].len },
 		{ .bus = ext[1].bus, .len = ext[1].len },
 	};
 	const struct ring_buf buf = { .seg = seg, .out = extents };
-	const int id = ring_drv_add(&tx->q->ring, &buf, tx);
+	struct net_tx_after after = {};
+	unsigned long flags;
+	bool publish;
+	int id;
 
+	spin_lock_irqsave(&tx->q->lock, flags);
+	id = ring_drv_add(&tx->q->ring, &buf, tx);
 	if (unlikely(id < 0)) {
 		fifo_undo(&tx->fifo, token);
+		spin_unlock_irqrestore(&tx->q->lock, flags);
+		airlock_queue_fault(tx->q);
 		return -EIO;
 	}
-	tx->frame[id] = (struct net_tx_frame) { .token = token, .bytes = queued };
+	tx->frame[id] = (struct net_tx_frame) {
+		.token = token, .bytes = of_stack ? bytes : 0,
+	};
 	u64_stats_update_begin(&tx->sync);
 	u64_stats_inc(&tx->stat[NET_TX_PACKETS]);
 	u64_stats_add(&tx->stat[NET_TX_BYTES], bytes);
 	u64_stats_update_end(&tx->sync);
-	return 0;
-}
 
-/* Publish what is staged, if that is due or there is no room for more. With the lock held. */
-static struct net_tx_after net_tx_settle(struct net_tx *tx, bool publish)
-{
-	struct net_tx_after after = {};
-
+	publish = of_stack && __netdev_tx_sent_queue(net_tx_stack_queue(tx), bytes,
+						     netdev_xmit_more());
 	if (!net_tx_has_room(tx, NET_TX_BYTES_MAX, NET_TX_DESCS)) {
 		publish = true;
 		net_tx_wait(tx);
 	}
 	if (publish)
 		after = net_tx_publish(tx);
-	return after;
-}
-
-/* Hand the copied frame to the device. Return: 0 or -EIO; then it holds no memory. */
-static int net_tx_submit(struct net_tx *tx, const struct fifo_extent *ext, int extents,
-			 u32 token, u32 bytes)
-{
-	struct net_tx_after after = {};
-	unsigned long flags;
-	int err;
-
-	spin_lock_irqsave(&tx->q->lock, flags);
-	err = net_tx_stage(tx, ext, extents, token, bytes, bytes);
-	if (likely(!err))
-		after = net_tx_settle(tx, __netdev_tx_sent_queue(net_tx_stack_queue(tx), bytes,
-								 netdev_xmit_more()));
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 
-	if (unlikely(err))
-		airlock_queue_fault(tx->q);
 	net_tx_follow_up(tx, after);
-	return err;
+	return 0;
 }
 
 /* A frame that cannot be sent; what was staged before it must not wait for it. */
@@ -365,7 +351,7 @@ netdev_tx_t net_tx_xmit(struct sk_buff *skb, struct net_device *ndev)
 
 	net_tx_copy(skb, &hdr, ext);
 	skb_tx_timestamp(skb);
-	if (unlikely(net_tx_submit(tx, ext, ret, token, skb->len)))
+	if (unlikely(net_tx_submit(tx, ext, ret, token, skb->len, true)))
 		return net_tx_drop(tx, skb);
 	dev_consume_skb_any(skb);
 	return NETDEV_TX_OK;
@@ -377,10 +363,8 @@ netdev_tx_t net_tx_xmit(struct sk_buff *skb, struct net_device *ndev)
 static int net_tx_raw_locked(struct net_tx *tx, const void *data, u32 len)
 {
 	const struct virtio_net_hdr_v1 hdr = {};
-	struct net_tx_after after = {};
 	struct fifo_extent ext[2] = {};
 	struct net_tx_cursor c = { .ext = ext };
-	unsigned long flags;
 	u32 token;
 	int ret;
 
@@ -389,17 +373,7 @@ static int net_tx_raw_locked(struct net_tx *tx, const void *data, u32 len)
 		return ret;
 	net_tx_put(&c, (const u8 *)&hdr, sizeof(hdr));
 	net_tx_put(&c, data, len);
-
-	spin_lock_irqsave(&tx->q->lock, flags);
-	ret = net_tx_stage(tx, ext, ret, token, len, 0);
-	if (likely(!ret))
-		after = net_tx_settle(tx, false);
-	spin_unlock_irqrestore(&tx->q->lock, flags);
-
-	if (unlikely(ret))
-		airlock_queue_fault(tx->q);
-	net_tx_follow_up(tx, after);
-	return ret;
+	return net_tx_submit(tx, ext, ret, token, len, false);
 }
 
 /**
