@@ -37,11 +37,11 @@ lanes() {
 	guest "set -e
 		d=\$(disk main)
 		pci=\$(cat /run/main-pci)
-		names=\$(sed -n \"s/^\$pci \([a-z][a-z0-9]*\) size=.*/\1/p\" /sys/kernel/debug/airlock/queues)
+		names=\$(queues_of \$pci)
 		echo \$names
 		test \"\$(echo \$names)\" = '$*' || die 'other queues'
 		test \$(ls /sys/block/\$d/mq | wc -l) -eq $# || die 'other hardware queues'
-		shared=\$(awk -v p=\$pci '\$1 == p { sum += \$4 } END { print sum }' /sys/kernel/debug/airlock/regions)
+		shared=\$(shared_by \$pci)
 		echo \$shared
 		test \$shared -le $BUDGET || die 'more than its budget'"
 }

@@ -31,10 +31,6 @@ loads() {
 	traffic_works
 }
 
-traffic_works() {
-	guest -t 120 "traffic tcp $HOST 7000 1000000 65536"
-}
-
 # told REGEX - what the NIC says of its filter; one line
 told() {
 	local where

@@ -45,11 +45,11 @@ load() {
 pairs() {
 	guest "set -e
 		pci=\$(cat /run/nic-pci)
-		names=\$(sed -n \"s/^\$pci \([a-z][a-z0-9]*\) size=.*/\1/p\" /sys/kernel/debug/airlock/queues)
+		names=\$(queues_of \$pci)
 		echo \$names
 		test \$(echo \"\$names\" | grep -c '^[rt]x[0-9]*\$') -eq $((2 * $1)) || die 'other queues'
 		echo \"\$names\" | grep -qx ctrl
-		shared=\$(awk -v p=\$pci '\$1 == p { sum += \$4 } END { print sum }' /sys/kernel/debug/airlock/regions)
+		shared=\$(shared_by \$pci)
 		echo \$shared
 		test \$shared -le $BUDGET || die 'more than its budget'"
 }

@@ -52,10 +52,6 @@ counter() {
 	guest "ethtool -S \$(cat /run/${2:-nic}) | sed -n 's/^ *$1: //p'" | tr -dc '0-9'
 }
 
-traffic_works() {
-	guest -t 120 "traffic tcp $HOST 7000 2000000 65536"
-}
-
 # joins on|off - does the device join segments?
 joins() {
 	guest "ethtool -k \$(cat /run/nic) | grep rx-gro-hw
@@ -66,13 +62,13 @@ passes() {
 	joins on
 	program pass
 	joins off
-	traffic_works
+	traffic_works 2000000
 	guest "! ethtool -K \$(cat /run/nic) rx-gro-hw on || die 'segments are joined for a program'"
 	program_ends
 	[ "$COUNT" -ge $((2000000 / 1448)) ] || fail "it saw $COUNT frames only"
 	[ "$(counter rx0_not_for_xdp)" -eq 0 ] || fail "frames were lost"
 	joins on
-	traffic_works
+	traffic_works 2000000
 }
 
 # datagrams COUNT - from the host to the guest's UDP_PORT
@@ -93,11 +89,11 @@ drops() {
 	program drop "$UDP_PORT"
 	datagrams 40
 	wait_for 30 dropped 40 || fail "$(counter rx0_xdp_drops) frames were dropped"
-	traffic_works
+	traffic_works 2000000
 	program_ends
 	[ "$COUNT" -eq 40 ] || fail "the program saw $COUNT frames"
 	datagrams 5
-	traffic_works
+	traffic_works 2000000
 	dropped 40 || fail "frames are dropped without a program"
 }
 
@@ -109,7 +105,7 @@ sends_back() {
 	for size in 8 64 500 1471 1472; do
 		net_exec "$BUILD/guest/traffic" udp "$GUEST" "$UDP_PORT" 30 "$size" || fail "datagrams of $size bytes"
 	done
-	traffic_works
+	traffic_works 2000000
 	program_ends
 	[ "$COUNT" -ge 150 ] || fail "only $COUNT were seen"
 	[ "$(counter rx0_xdp_tx)" -eq "$COUNT" ] ||
@@ -151,7 +147,7 @@ for i in range(count):
 redirects() {
 	program redirect "$UDP_PORT" '$(cat /run/other)'
 	redirected 300
-	traffic_works
+	traffic_works 2000000
 	program_ends
 	[ "$COUNT $(counter rx0_xdp_redirects)" = "300 300" ] ||
 		fail "$COUNT were seen, $(counter rx0_xdp_redirects) redirected"
@@ -159,7 +155,7 @@ redirects() {
 	guest 'ip link set $(cat /run/other) down'
 	program redirect "$UDP_PORT" '$(cat /run/other)'
 	datagrams 40
-	traffic_works
+	traffic_works 2000000
 	program_ends
 	guest 'ip link set $(cat /run/other) up'
 }
@@ -168,11 +164,11 @@ redirects() {
 bulk() {
 	program redirect "$UDP_PORT" '$(cat /run/other)'
 	datagrams 20000
-	traffic_works
+	traffic_works 2000000
 	program_ends
 	program tx "$UDP_PORT"
 	datagrams 20000
-	traffic_works
+	traffic_works 2000000
 	net_exec "$BUILD/guest/traffic" udp "$GUEST" "$UDP_PORT" 30 1000
 	program_ends
 	[ "$COUNT" -gt 1000 ] || fail "it saw $COUNT frames only"
@@ -191,7 +187,7 @@ goes_on() {
 	guest 'rmmod airlock_net'
 	program_ends
 	load
-	traffic_works
+	traffic_works 2000000
 }
 
 need_machine

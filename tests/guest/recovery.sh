@@ -42,10 +42,6 @@ load() {
 		random_file /run/data 8"
 }
 
-traffic_works() {
-	guest -t 120 "traffic tcp $HOST 7000 1000000 65536"
-}
-
 lying_disk() {
 	start_churn main
 	recovers main lie main q0

@@ -67,7 +67,7 @@ sleeps_closed() {
 	guest "ip link set \$(nic $MAC) down"
 	sleep_and_wake
 	guest "up $MAC $GUEST/24"
-	guest -t 120 "traffic tcp $HOST 7000 1000000 65536"
+	traffic_works
 }
 
 hibernation_refused() {

@@ -82,6 +82,11 @@ lie() {
 		fail "$2: the guest does not see the lie"
 }
 
+# traffic_works [BYTES] - so many come back right, over a connection of their own
+traffic_works() {
+	guest -t 120 "traffic tcp $HOST 7000 ${1:-1000000} 65536"
+}
+
 # start_traffic - checked bytes both ways, connection after connection, until told to stop
 start_traffic() {
 	guest "rm -f /run/traffic*

@@ -67,6 +67,16 @@ pci_of() {
 	readlink -f "$1" | grep -o '/0000:[0-9a-f:.]*' | tail -n 1 | tr -d /
 }
 
+# queues_of PCI - names of the queues that airlock has open there
+queues_of() {
+	sed -n "s/^$1 \([a-z][a-z0-9]*\) size=.*/\1/p" /sys/kernel/debug/airlock/queues
+}
+
+# shared_by PCI - bytes that airlock shares for it
+shared_by() {
+	awk -v pci="$1" '$1 == pci { sum += $4 } END { print sum }' /sys/kernel/debug/airlock/regions
+}
+
 # window_base - where the window begins
 window_base() {
 	for dev in /sys/bus/pci/devices/*; do
