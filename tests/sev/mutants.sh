@@ -97,5 +97,5 @@ tap_test "pages that stay shared over a reboot are noticed" caught unretired sev
 tap_test "bytes beside a write in its bounce slot are noticed" caught generous guest/sentinel.sh \
 	"the secret is nowhere on the host side, in the midst of I/O and after it" 'the search ended with 1' \
 	driver/blk_io.c \
-	's/shared_copy_out(shared, private + done, n)/shared_copy_out(shared, private + done, min_t(u32, room, PAGE_SIZE - offset_in_page(private + done)))/'
+	's/private, bv.bv_len, out)/private, out ? PAGE_SIZE - bv.bv_offset : bv.bv_len, out)/'
 tap_done
