@@ -78,8 +78,10 @@ poke_used() {
 # lie NAME QUEUE - the host lies about that queue, which is in use, until the guest has seen it
 lie() {
 	find_ring "$1" "$2"
-	poke_used "$WORK/console.log" "$2: failed: used index" ||
+	poke_used "$WORK/console.log" "$2: failed: used index" || {
+		machine_logs
 		fail "$2: the guest does not see the lie"
+	}
 }
 
 # traffic_works [BYTES] - so many come back right, over a connection of their own

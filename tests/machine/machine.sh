@@ -31,6 +31,8 @@
 . "$TOP/tests/machine/kinds.sh"
 . "$TOP/tests/machine/memory.sh"
 
+# What no command ends with: the guest did not understand it.
+readonly M_AGAIN=254
 # What no guest may ever say.
 readonly M_SPLAT='BUG|WARNING|Oops|general protection|Call Trace|unable to handle|'\
 'possible recursive locking|inconsistent lock state|INFO: possible|INFO: task|'\
@@ -228,6 +230,7 @@ machine_answer() {
 		return 125
 		;;
 	ready) return 0 ;;
+	again) return "$M_AGAIN" ;;
 	*) return "$status" ;;
 	esac
 }
@@ -236,9 +239,16 @@ machine_tell() {
 	printf '%s\n' "$1" >&"$M_CONTROL"
 }
 
+machine_tell_script() {
+	local script
+
+	script=$(printf '%s\n' "$1" | base64 -w 0)
+	machine_tell "${#script} $script"
+}
+
 # guest [-t SECONDS] SCRIPT
 guest() {
-	local deadline=60 where
+	local deadline=60 where status=$M_AGAIN
 
 	if [ "$1" = -t ]; then
 		deadline=$2
@@ -248,9 +258,12 @@ guest() {
 		printf 'the machine is dead: %s\n' "$(cat "$WORK/dead")"
 		return 125
 	fi
-	where=$(machine_line_end control)
-	machine_tell "$(printf '%s\n' "$1" | base64 -w 0)"
-	machine_answer "$deadline" "$where"
+	while [ "$status" -eq "$M_AGAIN" ]; do
+		where=$(machine_line_end control) status=0
+		machine_tell_script "$1"
+		machine_answer "$deadline" "$where" || status=$?
+	done
+	return "$status"
 }
 
 # ---- the guest's log --------------------------------------------------------
@@ -346,7 +359,7 @@ machine_kexec() {
 
 	[ ! -e "$WORK/dead" ] || return 1
 	where=$(machine_line_end control)
-	machine_tell "$(base64 -w 0 <<<'kexec /vmlinuz /initramfs.next /proc/cmdline')"
+	machine_tell_script 'kexec /vmlinuz /initramfs.next /proc/cmdline'
 	machine_answer 120 "$where"
 }
 
