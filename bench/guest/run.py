@@ -83,16 +83,20 @@ LOADS = (
          "rx", 1, "pkt", True),
 )
 
-# once: the kernel's function that each operation enters once, whatever the driver
-Count = collections.namedtuple("Count", "name command counter once")
+# once: the kernel's function that each operation enters once, whatever the driver; long: how
+# long a trace. A frame of 64 KiB takes some ten times as much as a packet, and sender and receiver
+# take turns: both must have theirs. Of packets sent there are to be several times as many
+# as fit into a ring, or how many of them were completed is chance.
+Count = collections.namedtuple("Count", "name command counter once long")
 COUNTS = (
-    Count("4 KiB read", "disk_load randread 4096 1", "read", "blk_mq_start_request"),
-    Count("64 B packet sent", f"frames_load {NOBODY}", "tx", "__netdev_alloc_skb"),
+    Count("4 KiB read", "disk_load randread 4096 1", "read", "blk_mq_start_request", 1),
+    Count("64 B packet sent", f"frames_load {NOBODY}", "tx", "__netdev_alloc_skb", 5),
     Count("64 B packet received", f"net_load udp-receive {SERVER} {DATAGRAM} {OFFERED}", "rx",
-          "napi_gro_receive"),
-    Count("full GSO frame sent", f"net_load send {SERVER} 1", "tx_bytes", "dev_hard_start_xmit"),
+          "napi_gro_receive", 1),
+    Count("full GSO frame sent", f"net_load send {SERVER} 1", "tx_bytes",
+          "dev_hard_start_xmit", 3),
     Count("full GSO frame received", f"net_load receive {SERVER} 1", "rx_bytes",
-          "napi_gro_receive"),
+          "napi_gro_receive", 3),
 )
 
 
@@ -239,12 +243,10 @@ class Bench:
     def trace(self, number, count, machine, symbols, profiles):
         """What one operation takes on one machine."""
         path = os.path.join(self.log_dir, "trace")
-        # A frame of 64 KiB takes some ten times as much as a packet, and a sender and a
-        # receiver take turns: both must have theirs.
-        size = (40 if self.quick else 80) * MIB * (3 if "bytes" in count.counter else 1)
+        size = (40 if self.quick else 80) * MIB * count.long
         if self.ask(count.name, machine,
                     f"start {count.command}; "
-                    f"meter 0.1 {count.counter} $DISK $NIC || {{ stop; exit 1; }}", 300) is None:
+                    f"meter 1 {count.counter} $DISK $NIC || {{ stop; exit 1; }}", 300) is None:
             return
         try:
             machine.ask(f"trace {path} {size}", 150)
