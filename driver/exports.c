@@ -11,6 +11,7 @@ EXPORT_SYMBOL_GPL(ring_drv_add);
 EXPORT_SYMBOL_GPL(ring_drv_bind);
 EXPORT_SYMBOL_GPL(ring_drv_post);
 EXPORT_SYMBOL_GPL(ring_drv_publish);
+EXPORT_SYMBOL_GPL(ring_drv_pending);
 EXPORT_SYMBOL_GPL(ring_drv_poll);
 EXPORT_SYMBOL_GPL(ring_drv_disarm);
 EXPORT_SYMBOL_GPL(ring_drv_arm);

@@ -354,12 +354,20 @@ static int net_rx_poll(struct napi_struct *napi, int budget)
 	return work;
 }
 
-/* The device called; hard interrupt context. NAPI disarms: one call too many is cheap. */
+/*
+ * The device called; hard interrupt context. Where all queues share an interrupt most calls
+ * are for another one: NAPI, which disarms, is worth it only when something came.
+ */
 static void net_rx_call(struct airlock_queue *q)
 {
 	struct net_rx *rx = q->priv;
+	bool came;
 
-	napi_schedule(&rx->napi);
+	spin_lock(&q->lock);
+	came = ring_drv_pending(&q->ring);
+	spin_unlock(&q->lock);
+	if (came)
+		napi_schedule(&rx->napi);
 }
 
 /**

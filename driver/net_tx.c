@@ -9,23 +9,25 @@
  * device. What the device has is one descriptor, or two when the bytes wrap round
  * the end of the FIFO.
  *
- *   reserve   reclaim what is done, take bytes of the FIFO        under the lock
- *   copy      compose the header privately, copy it and the frame
- *   submit    stage the chain, perhaps publish it and kick         under the lock
+ *   take      reclaim what is done, take bytes of the FIFO        under the lock
+ *   copy      the header, which was composed privately, and the frame
+ *   submit    stage the chain, perhaps publish it                  under the lock
  *
  * The copy needs no lock: only one context sends at a time (the stack's transmit
- * lock), and reclaiming moves the other end of the FIFO.
+ * lock), and reclaiming moves the other end of the FIFO. Only of a frame in one piece, which
+ * is short, the copy is shorter than dropping the lock and taking it again.
  *
  * Room. The queue is stopped as soon as it might not take another frame of the
  * largest size, and woken when half of it is free; both under the lock, and a
  * stopped queue always has a call on order, so no wake-up is lost. Byte queue
  * limits count from publishing to reclaiming and keep the FIFO short when the
- * device is slow.
+ * device is slow; they stop the queue by a mark of their own.
  *
- * Calls. One is asked for when frames are published and none is on order, and
- * again by NAPI while frames are in flight; while one is on order none is asked
- * for. Of many small frames it comes when half of them are done. Once a quarter of the
- * room is taken, completions are also looked for before each frame.
+ * Calls. Since nothing waits for a completion but room and byte queue limits, a call is
+ * asked for only when one of these has stopped the stack's queue, and of many small
+ * frames it comes when half of them are done. Otherwise completions are looked for before
+ * a frame once a quarter of the room is taken, many at a time; what was sent last may
+ * stay unreclaimed until the next frame.
  *
  * A device that never completes stops the queue for ever; the stack's watchdog
  * then calls net_tx_timeout(), which looks once more, for the case that only a call
@@ -45,6 +47,9 @@
 
 /* Descriptors that a frame takes at most: two when it wraps. */
 #define NET_TX_DESCS		2u
+
+/* Up to this a frame in one piece is copied under the lock. */
+#define NET_TX_PIECE		(u32)PAGE_SIZE
 
 static struct netdev_queue *net_tx_stack_queue(const struct net_tx *tx)
 {
@@ -117,24 +122,33 @@ static void net_tx_wait(struct net_tx *tx)
  * struct net_tx_after - what is to be done when the lock has been dropped
  * @kick: tell the device
  * @work: schedule NAPI: what a call would have told is there already
+ * @fault: the ring broke
  */
 struct net_tx_after {
 	bool kick;
 	bool work;
+	bool fault;
 };
 
-/* Show the device all that was staged, and have a call on order for it. */
-static struct net_tx_after net_tx_publish(struct net_tx *tx)
+/* Does anything wait for completions? */
+static bool net_tx_is_stopped(const struct net_tx *tx)
 {
-	struct net_tx_after after = {
-		.kick = ring_drv_publish(&tx->q->ring),
-	};
+	return tx->full || netif_xmit_stopped(net_tx_stack_queue(tx));
+}
 
-	if (!tx->armed && ring_drv_in_flight(&tx->q->ring))
-		after.work = net_tx_arm(tx);
-	if (after.kick)
+/* Show the device all that was staged; when the stack must wait, have it woken. */
+static void net_tx_publish(struct net_tx *tx, struct net_tx_after *after)
+{
+	after->kick = ring_drv_publish(&tx->q->ring);
+	if (after->kick)
 		net_tx_count(tx, NET_TX_KICKS, 1);
-	return after;
+	if (likely(!net_tx_is_stopped(tx)) || tx->armed)
+		return;
+	/* More often than not enough is done, and nobody has to be asked. */
+	if (unlikely(net_tx_reclaim(tx) < 0))
+		after->fault = true;
+	else if (net_tx_is_stopped(tx) && ring_drv_in_flight(&tx->q->ring))
+		after->work = net_tx_arm(tx);
 }
 
 /* Without the lock. */
@@ -144,13 +158,27 @@ static void net_tx_follow_up(struct net_tx *tx, struct net_tx_after after)
 		airlock_queue_kick(tx->q);
 	if (unlikely(after.work))
 		napi_schedule(&tx->napi);
+	if (unlikely(after.fault))
+		airlock_queue_fault(tx->q);
 }
 
 /* ---- one frame ------------------------------------------------------------------ */
 
 /**
+ * struct net_tx_chunk - a frame's bounce memory
+ * @ext: its extents; two when it wraps
+ * @extents: how many
+ * @token: what gives it back
+ */
+struct net_tx_chunk {
+	struct fifo_extent ext[NET_TX_DESCS];
+	u16 extents;
+	u32 token;
+};
+
+/**
  * struct net_tx_cursor - where in a frame's bounce memory the next bytes go
- * @ext: the FIFO's extents, one or two
+ * @ext: of the chunk
  * @i: which of them
  * @off: where in it
  */
@@ -179,10 +207,10 @@ static void net_tx_put(struct net_tx_cursor *c, const u8 *src, u32 len)
 }
 
 /* Header and frame into the FIFO; the skb has no frag_list. */
-static void net_tx_copy(const struct sk_buff *skb, const struct virtio_net_hdr_v1 *hdr,
-			const struct fifo_extent *ext)
+static void net_tx_copy(const struct net_tx_chunk *chunk, const struct virtio_net_hdr_v1 *hdr,
+			const struct sk_buff *skb)
 {
-	struct net_tx_cursor c = { .ext = ext };
+	struct net_tx_cursor c = { .ext = chunk->ext };
 	u32 off, len, copied;
 	struct page *page;
 	unsigned int i;
@@ -202,21 +230,28 @@ static void net_tx_copy(const struct sk_buff *skb, const struct virtio_net_hdr_v
 	}
 }
 
+/* Header and frame, which is in one piece. */
+static void net_tx_copy_piece(const struct net_tx_chunk *chunk,
+			      const struct virtio_net_hdr_v1 *hdr, const void *data, u32 len)
+{
+	struct net_tx_cursor c = { .ext = chunk->ext };
+
+	if (likely(chunk->extents == 1)) {
+		shared_copy_out(chunk->ext[0].cpu, hdr, sizeof(*hdr));
+		shared_copy_out(shared_at(chunk->ext[0].cpu, sizeof(*hdr)), data, len);
+		return;
+	}
+	net_tx_put(&c, (const u8 *)hdr, sizeof(*hdr));
+	net_tx_put(&c, data, len);
+}
+
 /* The header, in private memory. Return: 0 or -EINVAL for what was never offered. */
 static int net_tx_compose(const struct sk_buff *skb, struct virtio_net_hdr_v1 *hdr)
 {
-	struct virtio_net_hdr old;
-
-	if (virtio_net_hdr_from_skb(skb, &old, true, false, 0))
+	/* The one is the other and, behind it, how many buffers there are: none, says who sends. */
+	hdr->num_buffers = 0;
+	if (virtio_net_hdr_from_skb(skb, (struct virtio_net_hdr *)hdr, true, false, 0))
 		return -EINVAL;
-	*hdr = (struct virtio_net_hdr_v1) {
-		.flags = old.flags,
-		.gso_type = old.gso_type,
-		.hdr_len = old.hdr_len,
-		.gso_size = old.gso_size,
-		.csum_start = old.csum_start,
-		.csum_offset = old.csum_offset,
-	};
 	return 0;
 }
 
@@ -230,77 +265,113 @@ static bool net_tx_is_filling(const struct net_tx *tx)
 	       ring_drv_num_free(&tx->q->ring) < tx->q->size - tx->q->size / 4;
 }
 
-/* Take memory for a frame. Return: number of extents, or -ENOSPC. */
-static int net_tx_reserve(struct net_tx *tx, u32 bytes, struct fifo_extent *ext, u32 *token)
+/* Take memory for a frame, with the lock held. Return: 0, -ENOSPC, or -EIO. */
+static int net_tx_take(struct net_tx *tx, u32 bytes, struct net_tx_chunk *chunk,
+		       struct net_tx_after *after)
 {
-	struct net_tx_after after = {};
-	unsigned long flags;
-	int ret;
+	int ret = net_tx_is_filling(tx) ? net_tx_reclaim(tx) : 0;
 
-	spin_lock_irqsave(&tx->q->lock, flags);
-	ret = net_tx_is_filling(tx) ? net_tx_reclaim(tx) : 0;
-	if (likely(ret >= 0)) {
-		ret = -ENOSPC;
-		if (ring_drv_num_free(&tx->q->ring) >= NET_TX_DESCS)
-			ret = fifo_alloc(&tx->fifo, bytes, ext, token);
-		if (unlikely(ret == -ENOSPC)) {
-			net_tx_wait(tx);
-			after = net_tx_publish(tx);
-		}
+	if (unlikely(ret < 0)) {
+		after->fault = true;
+		return ret;
 	}
-	spin_unlock_irqrestore(&tx->q->lock, flags);
-
-	if (unlikely(ret == -EIO))
-		airlock_queue_fault(tx->q);
-	net_tx_follow_up(tx, after);
-	return ret;
+	ret = -ENOSPC;
+	if (ring_drv_num_free(&tx->q->ring) >= NET_TX_DESCS)
+		ret = fifo_alloc(&tx->fifo, bytes, chunk->ext, &chunk->token);
+	if (unlikely(ret == -ENOSPC)) {
+		net_tx_wait(tx);
+		net_tx_publish(tx, after);
+	}
+	chunk->extents = (u16)ret;
+	return min(ret, 0);
 }
 
 /*
- * Hand the copied frame to the device. Return: 0 or -EIO; then it holds no memory. Byte queue
- * limits, and whether more is to come, are the stack's: only for a frame that is @of_stack.
+ * Hand the copied frame to the device, with the lock held. Return: 0 or -EIO; then it holds no
+ * memory. Byte queue limits, and whether more is to come, are the stack's: only for a frame
+ * of its own, which has an @skb.
  */
-static int net_tx_submit(struct net_tx *tx, const struct fifo_extent *ext, int extents,
-			 u32 token, u32 bytes, bool of_stack)
+static int net_tx_submit(struct net_tx *tx, const struct net_tx_chunk *chunk, u32 bytes,
+			 struct sk_buff *skb, struct net_tx_after *after)
 {
-	const struct ring_seg seg[NET_TX_DESCS] = {
-		{ .bus = ext[0].bus, .len = ext[0].len },
-		{ .bus = ext[1].bus, .len = ext[1].len },
-	};
-	const struct ring_buf buf = { .seg = seg, .out = extents };
-	struct net_tx_after after = {};
-	unsigned long flags;
+	struct ring_seg seg[NET_TX_DESCS];
+	const struct ring_buf buf = { .seg = seg, .out = chunk->extents };
 	bool publish;
-	int id;
+	int i, id;
 
-	spin_lock_irqsave(&tx->q->lock, flags);
+	for (i = 0; i < chunk->extents; i++)
+		seg[i] = (struct ring_seg) { chunk->ext[i].bus, chunk->ext[i].len };
+	if (skb)
+		skb_tx_timestamp(skb);
 	id = ring_drv_add(&tx->q->ring, &buf, tx);
 	if (unlikely(id < 0)) {
-		fifo_undo(&tx->fifo, token);
-		spin_unlock_irqrestore(&tx->q->lock, flags);
-		airlock_queue_fault(tx->q);
+		fifo_undo(&tx->fifo, chunk->token);
+		after->fault = true;
 		return -EIO;
 	}
 	tx->frame[id] = (struct net_tx_frame) {
-		.token = token, .bytes = of_stack ? bytes : 0,
+		.token = chunk->token,
+		.bytes = skb ? bytes : 0,
 	};
 	u64_stats_update_begin(&tx->sync);
 	u64_stats_inc(&tx->stat[NET_TX_PACKETS]);
 	u64_stats_add(&tx->stat[NET_TX_BYTES], bytes);
 	u64_stats_update_end(&tx->sync);
 
-	publish = of_stack && __netdev_tx_sent_queue(net_tx_stack_queue(tx), bytes,
-						     netdev_xmit_more());
-	if (!net_tx_has_room(tx, NET_TX_BYTES_MAX, NET_TX_DESCS)) {
+	publish = skb && __netdev_tx_sent_queue(net_tx_stack_queue(tx), bytes,
+						netdev_xmit_more());
+	if (unlikely(!net_tx_has_room(tx, NET_TX_BYTES_MAX, NET_TX_DESCS))) {
 		publish = true;
 		net_tx_wait(tx);
 	}
 	if (publish)
-		after = net_tx_publish(tx);
-	spin_unlock_irqrestore(&tx->q->lock, flags);
-
-	net_tx_follow_up(tx, after);
+		net_tx_publish(tx, after);
 	return 0;
+}
+
+/*
+ * A frame in one piece, of a page at most: the copy costs less than letting the lock go for
+ * it. @skb is what it came as, or NULL. Return: 0, -ENOSPC when the queue is full, -EIO.
+ */
+static int net_tx_send_piece(struct net_tx *tx, const struct virtio_net_hdr_v1 *hdr,
+			     const void *data, u32 len, struct sk_buff *skb)
+{
+	struct net_tx_after after = {};
+	struct net_tx_chunk chunk;
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&tx->q->lock, flags);
+	err = net_tx_take(tx, NET_HDR_BYTES + len, &chunk, &after);
+	if (likely(!err)) {
+		net_tx_copy_piece(&chunk, hdr, data, len);
+		err = net_tx_submit(tx, &chunk, len, skb, &after);
+	}
+	spin_unlock_irqrestore(&tx->q->lock, flags);
+	net_tx_follow_up(tx, after);
+	return err;
+}
+
+/* Any other frame. Return: likewise. */
+static int net_tx_send_pieces(struct net_tx *tx, const struct virtio_net_hdr_v1 *hdr,
+			      struct sk_buff *skb)
+{
+	struct net_tx_after after = {};
+	struct net_tx_chunk chunk;
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&tx->q->lock, flags);
+	err = net_tx_take(tx, NET_HDR_BYTES + skb->len, &chunk, &after);
+	spin_unlock_irqrestore(&tx->q->lock, flags);
+	if (likely(!err)) {
+		net_tx_copy(&chunk, hdr, skb);
+		spin_lock_irqsave(&tx->q->lock, flags);
+		err = net_tx_submit(tx, &chunk, skb->len, skb, &after);
+		spin_unlock_irqrestore(&tx->q->lock, flags);
+	}
+	net_tx_follow_up(tx, after);
+	return err;
 }
 
 /* A frame that cannot be sent; what was staged before it must not wait for it. */
@@ -312,7 +383,7 @@ static netdev_tx_t net_tx_drop(struct net_tx *tx, struct sk_buff *skb)
 	spin_lock_irqsave(&tx->q->lock, flags);
 	net_tx_count(tx, NET_TX_DROPS, 1);
 	if (!netdev_xmit_more() && !READ_ONCE(tx->nic->down))
-		after = net_tx_publish(tx);
+		net_tx_publish(tx, &after);
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 
 	net_tx_follow_up(tx, after);
@@ -331,10 +402,8 @@ netdev_tx_t net_tx_xmit(struct sk_buff *skb, struct net_device *ndev)
 {
 	struct net_nic *nic = netdev_priv(ndev);
 	struct net_tx *tx = &nic->pair[skb_get_queue_mapping(skb)].tx;
-	struct fifo_extent ext[2] = {};
 	struct virtio_net_hdr_v1 hdr;
-	u32 token;
-	int ret;
+	int err;
 
 	if (unlikely(READ_ONCE(nic->down) || skb->len > NET_FRAME_MAX))
 		return net_tx_drop(tx, skb);
@@ -343,38 +412,19 @@ netdev_tx_t net_tx_xmit(struct sk_buff *skb, struct net_device *ndev)
 	if (unlikely(net_tx_compose(skb, &hdr)))
 		return net_tx_drop(tx, skb);
 
-	ret = net_tx_reserve(tx, NET_HDR_BYTES + skb->len, ext, &token);
-	if (unlikely(ret == -ENOSPC))
+	if (!skb_is_nonlinear(skb) && skb->len <= NET_TX_PIECE)
+		err = net_tx_send_piece(tx, &hdr, skb->data, skb->len, skb);
+	else
+		err = net_tx_send_pieces(tx, &hdr, skb);
+	if (unlikely(err == -ENOSPC))
 		return NETDEV_TX_BUSY;
-	if (unlikely(ret < 0))
-		return net_tx_drop(tx, skb);
-
-	net_tx_copy(skb, &hdr, ext);
-	skb_tx_timestamp(skb);
-	if (unlikely(net_tx_submit(tx, ext, ret, token, skb->len, true)))
+	if (unlikely(err))
 		return net_tx_drop(tx, skb);
 	dev_consume_skb_any(skb);
 	return NETDEV_TX_OK;
 }
 
 /* ---- frames that are no skb --------------------------------------------------------- */
-
-/* With the stack's lock, as for any frame: one context sends at a time. */
-static int net_tx_raw_locked(struct net_tx *tx, const void *data, u32 len)
-{
-	const struct virtio_net_hdr_v1 hdr = {};
-	struct fifo_extent ext[2] = {};
-	struct net_tx_cursor c = { .ext = ext };
-	u32 token;
-	int ret;
-
-	ret = net_tx_reserve(tx, NET_HDR_BYTES + len, ext, &token);
-	if (unlikely(ret < 0))
-		return ret;
-	net_tx_put(&c, (const u8 *)&hdr, sizeof(hdr));
-	net_tx_put(&c, data, len);
-	return net_tx_submit(tx, ext, ret, token, len, false);
-}
 
 /**
  * net_tx_raw() - send a frame that is no skb
@@ -389,14 +439,16 @@ static int net_tx_raw_locked(struct net_tx *tx, const void *data, u32 len)
  */
 int net_tx_raw(struct net_tx *tx, const void *data, u32 len)
 {
+	const struct virtio_net_hdr_v1 hdr = {};
 	struct netdev_queue *txq = net_tx_stack_queue(tx);
 	int err;
 
-	if (unlikely(len < ETH_HLEN || len > NET_FRAME_MAX))
+	if (unlikely(len < ETH_HLEN || len > NET_TX_PIECE))
 		return -EINVAL;
+	/* With the stack's lock, as for any frame: one context sends at a time. */
 	__netif_tx_lock(txq, smp_processor_id());
 	txq_trans_cond_update(txq);
-	err = net_tx_raw_locked(tx, data, len);
+	err = net_tx_send_piece(tx, &hdr, data, len, NULL);
 	__netif_tx_unlock(txq);
 	return err;
 }
@@ -407,11 +459,11 @@ int net_tx_raw(struct net_tx *tx, const void *data, u32 len)
  */
 void net_tx_flush(struct net_tx *tx)
 {
-	struct net_tx_after after;
+	struct net_tx_after after = {};
 	unsigned long flags;
 
 	spin_lock_irqsave(&tx->q->lock, flags);
-	after = net_tx_publish(tx);
+	net_tx_publish(tx, &after);
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 	net_tx_follow_up(tx, after);
 }
@@ -440,7 +492,7 @@ static int net_tx_poll(struct napi_struct *napi, int budget)
 		return 0;
 
 	spin_lock_irqsave(&tx->q->lock, flags);
-	if (!tx->armed && ring_drv_in_flight(&tx->q->ring))
+	if (!tx->armed && net_tx_is_stopped(tx) && ring_drv_in_flight(&tx->q->ring))
 		work = net_tx_arm(tx);
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 	if (work)

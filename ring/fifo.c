@@ -35,12 +35,6 @@ int fifo_init(struct fifo *f, void __shared *base, u64 bus, u32 bytes, u32 entri
 	return 0;
 }
 
-bool fifo_fits(const struct fifo *f, u32 len)
-{
-	return len && len <= f->bytes && ALIGN(len, FIFO_ALIGN) <= f->bytes - f->used &&
-	       f->next - f->first < f->entries;
-}
-
 static void fifo_extent_set(const struct fifo *f, struct fifo_extent *e, u32 off, u32 len)
 {
 	e->cpu = shared_at(f->base, off);
@@ -94,13 +88,14 @@ int fifo_release(struct fifo *f, u32 token)
 		return -EINVAL;
 
 	e->live = false;
-	while (f->first != f->next) {
-		e = &f->entry[f->first & (f->entries - 1)];
-		if (e->live)
-			break;
+	if (token != f->first)
+		return 0;
+	/* The oldest: it goes, and with it those behind it that only waited for it. */
+	do {
 		f->used -= e->span;
 		f->first++;
-	}
+		e = &f->entry[f->first & (f->entries - 1)];
+	} while (f->first != f->next && !e->live);
 	return 0;
 }
 

@@ -121,6 +121,10 @@ int fifo_release(struct fifo *f, u32 token);
 int fifo_undo(struct fifo *f, u32 token);
 
 /* Would an allocation of @len bytes succeed now? */
-bool fifo_fits(const struct fifo *f, u32 len);
+static inline bool fifo_fits(const struct fifo *f, u32 len)
+{
+	return len && len <= f->bytes && ALIGN(len, FIFO_ALIGN) <= f->bytes - f->used &&
+	       f->next - f->first < f->entries;
+}
 
 #endif /* RING_FIFO_H */
