@@ -19,15 +19,16 @@
  *
  * Room. The queue is stopped as soon as it might not take another frame of the
  * largest size, and woken when half of it is free; both under the lock, and a
- * stopped queue always has a call on order, so no wake-up is lost. Byte queue
+ * stopped queue always has a call on order or NAPI scheduled, so no wake-up is lost. Byte queue
  * limits count from publishing to reclaiming and keep the FIFO short when the
  * device is slow; they stop the queue by a mark of their own.
  *
  * Calls. Since nothing waits for a completion but room and byte queue limits, a call is
  * asked for only when one of these has stopped the stack's queue, and of many small
- * frames it comes when half of them are done. Otherwise completions are looked for before
- * a frame once a quarter of the room is taken, many at a time; what was sent last may
- * stay unreclaimed until the next frame.
+ * frames it comes when half of them are done. Otherwise completions are looked for with
+ * a frame, once a quarter of the room is taken or the limits would stop the queue, many
+ * at a time. What was sent last may stay unreclaimed until the next frame, and counts
+ * as in flight in the limits' statistics (sysfs) for so long.
  *
  * A device that never completes stops the queue for ever; the stack's watchdog
  * then calls net_tx_timeout(), which looks once more, for the case that only a call
@@ -255,10 +256,7 @@ static int net_tx_compose(const struct sk_buff *skb, struct virtio_net_hdr_v1 *h
 	return 0;
 }
 
-/*
- * Is it worth looking for completions before a frame? While there is plenty of room the call
- * that is on order finds them, many at a time; most looks would find none.
- */
+/* Is it worth looking for completions before a frame? Most looks would find none. */
 static bool net_tx_is_filling(const struct net_tx *tx)
 {
 	return tx->fifo.used > tx->fifo.bytes / 4 ||
@@ -287,6 +285,19 @@ static int net_tx_take(struct net_tx *tx, u32 bytes, struct net_tx_chunk *chunk,
 }
 
 /*
+ * Would byte queue limits stop the queue? What is done and was not looked for is no reason: they
+ * would take the device for slow, and then for starved, and let ever more into the FIFO.
+ */
+static bool net_tx_is_over_limit(const struct netdev_queue *txq, u32 bytes)
+{
+#ifdef CONFIG_BQL
+	return dql_avail(&txq->dql) < (int)bytes;
+#else
+	return false;
+#endif
+}
+
+/*
  * Hand the copied frame to the device, with the lock held. Return: 0 or -EIO; then it holds no
  * memory. Byte queue limits, and whether more is to come, are the stack's: only for a frame
  * of its own, which has an @skb.
@@ -296,13 +307,12 @@ static int net_tx_submit(struct net_tx *tx, const struct net_tx_chunk *chunk, u3
 {
 	struct ring_seg seg[NET_TX_DESCS];
 	const struct ring_buf buf = { .seg = seg, .out = chunk->extents };
-	bool publish;
+	struct netdev_queue *txq = net_tx_stack_queue(tx);
+	bool publish = false;
 	int i, id;
 
 	for (i = 0; i < chunk->extents; i++)
 		seg[i] = (struct ring_seg) { chunk->ext[i].bus, chunk->ext[i].len };
-	if (skb)
-		skb_tx_timestamp(skb);
 	id = ring_drv_add(&tx->q->ring, &buf, tx);
 	if (unlikely(id < 0)) {
 		fifo_undo(&tx->fifo, chunk->token);
@@ -318,8 +328,11 @@ static int net_tx_submit(struct net_tx *tx, const struct net_tx_chunk *chunk, u3
 	u64_stats_add(&tx->stat[NET_TX_BYTES], bytes);
 	u64_stats_update_end(&tx->sync);
 
-	publish = skb && __netdev_tx_sent_queue(net_tx_stack_queue(tx), bytes,
-						netdev_xmit_more());
+	if (skb) {
+		if (net_tx_is_over_limit(txq, bytes) && unlikely(net_tx_reclaim(tx) < 0))
+			after->fault = true;
+		publish = __netdev_tx_sent_queue(txq, bytes, netdev_xmit_more());
+	}
 	if (unlikely(!net_tx_has_room(tx, NET_TX_BYTES_MAX, NET_TX_DESCS))) {
 		publish = true;
 		net_tx_wait(tx);
@@ -348,6 +361,9 @@ static int net_tx_send_piece(struct net_tx *tx, const struct virtio_net_hdr_v1 *
 		err = net_tx_submit(tx, &chunk, len, skb, &after);
 	}
 	spin_unlock_irqrestore(&tx->q->lock, flags);
+	/* Before the kick, and not under the lock, which what it calls could want too. */
+	if (!err && skb)
+		skb_tx_timestamp(skb);
 	net_tx_follow_up(tx, after);
 	return err;
 }
@@ -366,6 +382,7 @@ static int net_tx_send_pieces(struct net_tx *tx, const struct virtio_net_hdr_v1 
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 	if (likely(!err)) {
 		net_tx_copy(&chunk, hdr, skb);
+		skb_tx_timestamp(skb);
 		spin_lock_irqsave(&tx->q->lock, flags);
 		err = net_tx_submit(tx, &chunk, skb->len, skb, &after);
 		spin_unlock_irqrestore(&tx->q->lock, flags);
