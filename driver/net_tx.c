@@ -72,12 +72,20 @@ static bool net_tx_has_room(const struct net_tx *tx, u32 bytes, u32 descs)
 	return fifo_fits(&tx->fifo, bytes) && ring_drv_num_free(&tx->q->ring) >= descs;
 }
 
+/* Does anything wait for completions? */
+static bool net_tx_is_stopped(const struct net_tx *tx)
+{
+	return tx->full || netif_xmit_stopped(net_tx_stack_queue(tx));
+}
+
 /*
- * Have a call come, when there is something to give back. Return: true when there is
- * work already: schedule NAPI.
+ * Have a call come, when something waits for what is in flight and none is on order. Return:
+ * true when there is work already: schedule NAPI.
  */
 static bool net_tx_arm(struct net_tx *tx)
 {
+	if (tx->armed || !net_tx_is_stopped(tx) || !ring_drv_in_flight(&tx->q->ring))
+		return false;
 	tx->armed = true;
 	return ring_drv_arm_later(&tx->q->ring);
 }
@@ -131,12 +139,6 @@ struct net_tx_after {
 	bool fault;
 };
 
-/* Does anything wait for completions? */
-static bool net_tx_is_stopped(const struct net_tx *tx)
-{
-	return tx->full || netif_xmit_stopped(net_tx_stack_queue(tx));
-}
-
 /* Show the device all that was staged; when the stack must wait, have it woken. */
 static void net_tx_publish(struct net_tx *tx, struct net_tx_after *after)
 {
@@ -148,7 +150,7 @@ static void net_tx_publish(struct net_tx *tx, struct net_tx_after *after)
 	/* More often than not enough is done, and nobody has to be asked. */
 	if (unlikely(net_tx_reclaim(tx) < 0))
 		after->fault = true;
-	else if (net_tx_is_stopped(tx) && ring_drv_in_flight(&tx->q->ring))
+	else
 		after->work = net_tx_arm(tx);
 }
 
@@ -491,7 +493,7 @@ static int net_tx_poll(struct napi_struct *napi, int budget)
 {
 	struct net_tx *tx = container_of(napi, struct net_tx, napi);
 	unsigned long flags;
-	bool work = false;
+	bool work;
 	int ret;
 
 	spin_lock_irqsave(&tx->q->lock, flags);
@@ -509,8 +511,7 @@ static int net_tx_poll(struct napi_struct *napi, int budget)
 		return 0;
 
 	spin_lock_irqsave(&tx->q->lock, flags);
-	if (!tx->armed && net_tx_is_stopped(tx) && ring_drv_in_flight(&tx->q->ring))
-		work = net_tx_arm(tx);
+	work = net_tx_arm(tx);
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 	if (work)
 		napi_schedule(napi);

@@ -239,16 +239,23 @@ machine_tell() {
 	printf '%s\n' "$1" >&"$M_CONTROL"
 }
 
-machine_tell_script() {
-	local script
+# machine_run SECONDS SCRIPT - have the guest run it, until it has understood; prints and returns
+# what machine_answer() does
+machine_run() {
+	local script where status=$M_AGAIN
 
-	script=$(printf '%s\n' "$1" | base64 -w 0)
-	machine_tell "${#script} $script"
+	script=$(printf '%s\n' "$2" | base64 -w 0)
+	while [ "$status" -eq "$M_AGAIN" ]; do
+		where=$(machine_line_end control) status=0
+		machine_tell "${#script} $script"
+		machine_answer "$1" "$where" || status=$?
+	done
+	return "$status"
 }
 
 # guest [-t SECONDS] SCRIPT
 guest() {
-	local deadline=60 where status=$M_AGAIN
+	local deadline=60
 
 	if [ "$1" = -t ]; then
 		deadline=$2
@@ -258,12 +265,7 @@ guest() {
 		printf 'the machine is dead: %s\n' "$(cat "$WORK/dead")"
 		return 125
 	fi
-	while [ "$status" -eq "$M_AGAIN" ]; do
-		where=$(machine_line_end control) status=0
-		machine_tell_script "$1"
-		machine_answer "$deadline" "$where" || status=$?
-	done
-	return "$status"
+	machine_run "$deadline" "$1"
 }
 
 # ---- the guest's log --------------------------------------------------------
@@ -355,12 +357,8 @@ machine_search() {
 # machine_kexec - start the kernel /vmlinuz with the initramfs /initramfs.next, both of
 # which are in the guest, out of the running one, as this machine was started
 machine_kexec() {
-	local where
-
 	[ ! -e "$WORK/dead" ] || return 1
-	where=$(machine_line_end control)
-	machine_tell_script 'kexec /vmlinuz /initramfs.next /proc/cmdline'
-	machine_answer 120 "$where"
+	machine_run 120 'kexec /vmlinuz /initramfs.next /proc/cmdline'
 }
 
 # machine_leave - the guest is about to end by itself: no word to it any more
