@@ -5,6 +5,8 @@
 # make check    install what is needed, build, run all tests
 # make          build airlockd, airlockctl and the guest modules
 # make modules_install  install the modules, as root; INSTALL_MOD_PATH= for elsewhere
+# make udev_install  airlockctl, and a udev rule that gives all virtio disks and network cards of
+#               this machine to airlock, as root; DESTDIR= for elsewhere
 # make fuzz     fuzz the rings and what a front-end sends: TIME= seconds for each of F="drv dev",
 #               SEED=, INTO= a directory that keeps the new inputs
 # make bench-ring  the ring beside its peers; figures go to $(BUILD)/bench/ring.jsonl
@@ -48,7 +50,7 @@ UNIT	:= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 FUZZ	:= $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
 KSRC	= $(wildcard Kbuild ring/* uapi/* driver/* driver/compat/*)
 
-.PHONY: all airlockd airlockctl modules modules-for-tests test-modules modules_install tools \
+.PHONY: all airlockd airlockctl modules modules-for-tests test-modules modules_install udev_install tools \
 	tests bench bench-ring bench-guest bench-guest-programs fuzz demo check style clean help install-packages FORCE
 
 all: airlockd airlockctl modules
@@ -117,6 +119,11 @@ modules_install: modules
 	$(Q)for m in airlock airlock_blk airlock_net; do \
 		install -D -m 644 $(KMOD)/$$m.ko $(INSTALL_MOD_PATH)/lib/modules/$(KVER)/updates/$$m.ko || exit 1; done
 	$(Q)depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(KVER)
+
+# Before Debian's own rules for drivers: see there.
+udev_install: $(BUILD)/airlockctl
+	$(Q)install -D -m 755 $< $(DESTDIR)/usr/sbin/airlockctl
+	$(Q)install -D -m 644 driver/60-airlock.rules $(DESTDIR)/usr/lib/udev/rules.d/60-airlock.rules
 
 # ---- test programs ---------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * airlockctl: what people may ask of airlock.
+ * airlockctl: what people may ask of airlock, and tell it.
  *
  * A command is a word, and each has a file of its own; here are the table of them,
  * the help, and how things are said. A script can tell from the exit status
@@ -10,6 +10,7 @@
 #include "ctl.h"
 
 #include "ctl_audit.h"
+#include "ctl_bind.h"
 
 #include <getopt.h>
 #include <limits.h>
@@ -21,13 +22,15 @@
 
 static const struct ctl_command *const ctl_commands[] = {
 	&ctl_audit,
+	&ctl_bind,
+	&ctl_unbind,
 };
 
 static const char ctl_help_head[] =
 "Usage: airlockctl COMMAND [OPTION]...\n"
 "       airlockctl [COMMAND] --help\n"
 "       airlockctl --version\n"
-"Ask what airlock does.\n";
+"Ask what airlock does, and tell it which devices are its own.\n";
 
 static const char ctl_help_tail[] =
 "\n"
@@ -68,6 +71,18 @@ enum ctl_status ctl_misused_option(int why, const char *arg)
 	if (optopt)
 		return ctl_misused("option", arg, "it takes no value: see --help");
 	return ctl_misused("option", arg, "not known, or short for several: see --help");
+}
+
+bool ctl_pci_address(const char *word, u64 *key)
+{
+	unsigned int domain, bus, slot, function;
+	char again[40];
+
+	if (sscanf(word, "%8x:%2x:%2x.%1u", &domain, &bus, &slot, &function) != 4)
+		return false;
+	snprintf(again, sizeof(again), "%04x:%02x:%02x.%u", domain, bus, slot, function);
+	*key = (u64)domain << 16 | bus << 8 | slot << 3 | function;
+	return !strcmp(word, again) && slot < 32 && function < 8;
 }
 
 static enum ctl_status ctl_help(void)

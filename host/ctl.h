@@ -58,6 +58,18 @@ enum ctl_status ctl_misused(const char *what, const char *arg, const char *todo)
  */
 enum ctl_status ctl_misused_option(int why, const char *arg);
 
+/* Bytes of a PCI address with its end, ffffffff:ff:1f.7 at most. */
+#define CTL_PCI_BYTES	17
+
+/**
+ * ctl_pci_address() - is that a PCI address, as the kernel writes them (0000:00:03.0)?
+ * @word: what may be one
+ * @key: set to a number that sorts
+ *
+ * Return: true when it is; it is then shorter than CTL_PCI_BYTES.
+ */
+bool ctl_pci_address(const char *word, u64 *key);
+
 /* Above every letter, so that long options are not taken for short ones. */
 #define CTL_OPTION	256
 

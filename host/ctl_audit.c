@@ -26,9 +26,6 @@
 
 #define AUDIT_WORDS	5
 
-/* ffffffff:ff:1f.7 */
-#define AUDIT_DEVICE_BYTES	17
-
 #define AUDIT_DISTRUST \
 	"do not rely on this list; take it again, and report a bug of airlock if that is no better"
 
@@ -63,7 +60,7 @@ enum audit_kind {
  * The line's number is its index in the list plus 1.
  */
 struct audit_piece {
-	char device[AUDIT_DEVICE_BYTES];
+	char device[CTL_PCI_BYTES];
 	u64 key;
 	char purpose[AIRLOCK_AUDIT_PURPOSE_MAX + 1];
 	enum audit_kind kind;
@@ -192,18 +189,6 @@ static bool audit_number(const char *word, bool hex, u64 *value)
 	return !strcmp(word, again);
 }
 
-static bool audit_pci(const char *word, u64 *key)
-{
-	unsigned int domain, bus, slot, function;
-	char again[40];
-
-	if (sscanf(word, "%8x:%2x:%2x.%1u", &domain, &bus, &slot, &function) != 4)
-		return false;
-	snprintf(again, sizeof(again), "%04x:%02x:%02x.%u", domain, bus, slot, function);
-	*key = (u64)domain << 16 | bus << 8 | slot << 3 | function;
-	return !strcmp(word, again) && slot < 32 && function < 8;
-}
-
 static bool audit_provider(const char *word, unsigned int *provider)
 {
 	for (*provider = 0; *provider < ARRAY_SIZE(audit_providers); ++*provider) {
@@ -232,7 +217,7 @@ static int audit_check_place(const struct audit_reader *r, const struct audit_pi
 
 static int audit_parse(const struct audit_reader *r, char *const word[], struct audit_piece *p)
 {
-	if (!audit_pci(word[0], &p->key))
+	if (!ctl_pci_address(word[0], &p->key))
 		return audit_bad(r, "'%s' is no PCI address such as 0000:00:03.0", word[0]);
 	if (strlen(word[1]) > AIRLOCK_AUDIT_PURPOSE_MAX)
 		return audit_bad(r, "its purpose is longer than %u characters",

@@ -4,7 +4,9 @@
 #	airlockctl.sh BUILD_DIR
 #
 # airlockctl audit shows a list of shared memory that can be, as text and as JSON, and
-# refuses any other as a whole, with one line that says where it is wrong.
+# refuses any other as a whole, with one line that says where it is wrong. airlockctl bind
+# refuses what cannot be moved before it touches anything; that it moves devices is shown in a
+# guest, by tests/guest/binding.sh.
 set -euo pipefail
 # shellcheck source=tests/host/rig.bash
 . "$(dirname "$0")/rig.bash"
@@ -388,4 +390,77 @@ else
 		sh -c 'mount -t tmpfs -o mode=700 tmpfs "$1" && exec setpriv --reuid=65534 \
 			--clear-groups "$2" audit' sh "$DEBUGFS" "$WORK/airlockctl"
 fi
+
+# ---- bind and unbind ----------------------------------------------------------------
+
+# function_there ADDRESS VENDOR DEVICE - a PCI function in a sysfs of the test's own
+function_there() {
+	local dir=$WORK/sys/bus/pci/devices/$1
+
+	mkdir -p "$dir"
+	printf '%s\n' "$2" >"$dir/vendor"
+	printf '%s\n' "$3" >"$dir/device"
+	printf '(null)\n' >"$dir/driver_override"
+}
+
+# untouched - nobody was told to leave its driver, or to have another
+untouched() {
+	! grep -rvq '(null)' "$WORK"/sys/bus/pci/devices/*/driver_override &&
+		[ ! -s "$WORK/sys/bus/pci/drivers_probe" ] && [ ! -s "$WORK/sys/bus/pci/drivers/virtio-pci/unbind" ]
+}
+
+# not_moved NAME STATUS PATTERN ARGUMENT... - and nothing was done
+not_moved() {
+	local name=$1 status=$2 pattern=$3
+
+	shift 3
+	run "$CTL" "$@" --sysfs "$WORK/sys"
+	judge "$name" not_moved_only "$status" "$pattern"
+}
+
+not_moved_only() {
+	one_line "$@" && untouched
+}
+
+# became ADDRESS DRIVER - that is what its driver_override was set to
+became() {
+	quiet && grep -qx "$2" "$WORK/sys/bus/pci/devices/$1/driver_override"
+}
+
+function_there 0000:00:03.0 0x1af4 0x1041
+function_there 0000:00:04.0 0x1af4 0x1005
+function_there 0000:00:05.0 0x8086 0x1041
+mkdir -p "$WORK"/sys/bus/pci/drivers/virtio-pci
+touch "$WORK"/sys/bus/pci/{drivers_probe,drivers/virtio-pci/{bind,unbind}}
+ln -s ../../drivers/virtio-pci "$WORK/sys/bus/pci/devices/0000:00:03.0/driver"
+
+not_moved "bind without a device is refused" 2 "no device: give PCI addresses" bind
+not_moved "what is no PCI address is refused" 2 "argument '../eth0': no PCI address" bind ../eth0
+not_moved "an address that is not written as the kernel does is refused" 2 "argument '00:03.0': " \
+	bind 00:03.0
+not_moved "a device that is not there is refused" 1 "0000:00:06.0: no such device" bind 0000:00:06.0
+not_moved "another virtio device is refused" 1 "0000:00:04.0: no virtio disk or network card" \
+	bind 0000:00:04.0
+not_moved "another vendor's device is refused" 1 "0000:00:05.0: no virtio disk or network card" \
+	bind 0000:00:05.0
+not_moved "nothing is moved when one of several cannot be" 1 "0000:00:04.0: " \
+	unbind 0000:00:03.0 0000:00:04.0
+not_moved "a half of airlock that is not loaded is named" 1 \
+	"0000:00:03.0: airlock_net is not loaded: modprobe airlock_net" bind 0000:00:03.0
+mkdir -p "$WORK/sys/bus/auxiliary/drivers/airlock_net.net"
+not_moved "airlock, when it is not loaded, is named" 1 "airlock is not loaded: modprobe" \
+	bind 0000:00:03.0
+not_moved "so is another's" 1 "driver 'vfio-pci' is not there: " \
+	unbind --to vfio-pci 0000:00:03.0
+not_moved "a path in the place of a driver is refused" 2 "--to '../x': no name of a driver" \
+	unbind --to ../x 0000:00:03.0
+not_moved "an empty driver is refused" 2 "--to '': no name of a driver" unbind --to= 0000:00:03.0
+run "$CTL" bind --to vfio-pci 0000:00:03.0
+judge "bind takes no driver" one_line 2 "option '--to': not known"
+run "$CTL" bind --sysfs= 0000:00:03.0
+judge "an empty directory is refused" one_line 2 "--sysfs '': no directory's name"
+
+# This sysfs does nothing when it is written to: who has the device has it already.
+run "$CTL" unbind --sysfs "$WORK/sys" 0000:00:03.0
+judge "who has a device already is made its only driver" became 0000:00:03.0 virtio-pci
 finish
