@@ -137,6 +137,8 @@ static void net_set_features(struct net_nic *nic)
 		ndev->hw_features |= NETIF_F_TSO6;
 	if (f & NET_F(HOST_ECN))
 		ndev->hw_features |= NETIF_F_TSO_ECN;
+	if (f & NET_F(HOST_USO))
+		ndev->hw_features |= NETIF_F_GSO_UDP_L4;
 
 	ndev->features = ndev->hw_features | NETIF_F_HIGHDMA;
 	ndev->vlan_features = ndev->features;
@@ -145,7 +147,7 @@ static void net_set_features(struct net_nic *nic)
 	if (f & NET_F(CTRL_VLAN))
 		ndev->features |= NETIF_F_HW_VLAN_CTAG_FILTER;
 	/* What cannot be switched off is not shown: the stack warns of such. */
-	if (nic->plan.offloads & (NET_OFF_TSO4 | NET_OFF_TSO6) &&
+	if (nic->plan.offloads & (NET_OFF_TSO4 | NET_OFF_TSO6 | NET_OFF_USO) &&
 	    f & NET_F(CTRL_GUEST_OFFLOADS)) {
 		ndev->features |= NETIF_F_GRO_HW;
 		ndev->hw_features |= NETIF_F_GRO_HW;

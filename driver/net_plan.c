@@ -23,6 +23,7 @@
 #include <linux/module.h>
 
 #include "budget.h"
+#include "compat/compat.h"
 #include "net.h"
 
 /* Receive slots: sizes that the module's parameters may ask for. */
@@ -47,8 +48,10 @@
 /* What a device with RSS must have at least (5.1.4). */
 #define NET_RSS_TABLE_MIN	128u
 
-#define NET_F_RX_GSO	(NET_F(GUEST_TSO4) | NET_F(GUEST_TSO6))
-#define NET_F_TX_GSO	(NET_F(HOST_TSO4) | NET_F(HOST_TSO6))
+#define NET_F_RX_TSO	(NET_F(GUEST_TSO4) | NET_F(GUEST_TSO6))
+#define NET_F_RX_USO	(NET_F(GUEST_USO4) | NET_F(GUEST_USO6))
+#define NET_F_TX_TSO	(NET_F(HOST_TSO4) | NET_F(HOST_TSO6))
+#define NET_F_TX_USO	NET_F(HOST_USO)
 
 /* What is done by commands. */
 #define NET_F_CTRL	(NET_F(CTRL_RX) | NET_F(CTRL_VLAN) | NET_F(CTRL_MAC_ADDR) |	\
@@ -56,8 +59,8 @@
 			 NET_F(CTRL_GUEST_OFFLOADS))
 
 /* What this driver can use of a NIC, beyond what the core negotiates. */
-#define NET_FEATURES	(NET_F(CSUM) | NET_F_TX_GSO | NET_F(HOST_ECN) |		\
-			 NET_F(GUEST_CSUM) | NET_F_RX_GSO | NET_F(GUEST_ECN) |	\
+#define NET_FEATURES	(NET_F(CSUM) | NET_F_TX_TSO | NET_F(HOST_ECN) |		\
+			 NET_F(GUEST_CSUM) | NET_F_RX_TSO | NET_F(GUEST_ECN) |	\
 			 NET_F(MRG_RXBUF) | NET_F(MAC) | NET_F(STATUS) | NET_F(MTU) |	\
 			 NET_F(CTRL_VQ) | NET_F_CTRL)
 
@@ -134,12 +137,15 @@ static u64 net_unusable(u64 f)
 	u64 bad = 0;
 
 	if (!(f & NET_F(GUEST_CSUM)) || !(f & NET_F(MRG_RXBUF)))
-		bad |= NET_F_RX_GSO;
-	if (!(f & ~bad & NET_F_RX_GSO))
+		bad |= NET_F_RX_TSO | NET_F_RX_USO;
+	/* One alone is no use: net_hdr_offloads_driver(). */
+	if ((f & NET_F_RX_USO) != NET_F_RX_USO)
+		bad |= NET_F_RX_USO;
+	if (!(f & ~bad & NET_F_RX_TSO))
 		bad |= NET_F(GUEST_ECN);
 	if (!(f & NET_F(CSUM)))
-		bad |= NET_F_TX_GSO;
-	if (!(f & ~bad & NET_F_TX_GSO))
+		bad |= NET_F_TX_TSO | NET_F_TX_USO;
+	if (!(f & ~bad & NET_F_TX_TSO))
 		bad |= NET_F(HOST_ECN);
 	if (!(f & NET_F(CTRL_VQ)))
 		bad |= NET_F_CTRL;
@@ -158,6 +164,8 @@ int net_plan_features(struct airlock_device *adev, const struct airlock_ops *ops
 	u64 wanted = NET_FEATURES, bad;
 	int round, err;
 
+	if (compat_net_uso())
+		wanted |= NET_F_RX_USO | NET_F_TX_USO;
 	for (round = 0; round < NET_ROUNDS; round++) {
 		err = airlock_negotiate(adev, wanted, ops);
 		if (err)

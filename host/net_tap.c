@@ -25,12 +25,23 @@
 
 #define NET_TAP_DEVICE	"/dev/net/tun"
 
+/* Of Linux 6.2; headers of older systems do not have them. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4	0x20
+#define TUN_F_USO6	0x40
+#endif
+
 /* Features that a tap makes possible, in both directions. */
 #define NET_TAP_FEATURES						\
 	(BIT_ULL(VIRTIO_NET_F_CSUM) | BIT_ULL(VIRTIO_NET_F_HOST_TSO4) |	\
 	 BIT_ULL(VIRTIO_NET_F_HOST_TSO6) | BIT_ULL(VIRTIO_NET_F_HOST_ECN) | \
 	 BIT_ULL(VIRTIO_NET_F_GUEST_CSUM) | BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) | \
 	 BIT_ULL(VIRTIO_NET_F_GUEST_TSO6) | BIT_ULL(VIRTIO_NET_F_GUEST_ECN))
+
+/* Those of a kernel that can cut up UDP. */
+#define NET_TAP_FEATURES_USO						\
+	(BIT_ULL(VIRTIO_NET_F_HOST_USO) |				\
+	 BIT_ULL(VIRTIO_NET_F_GUEST_USO4) | BIT_ULL(VIRTIO_NET_F_GUEST_USO6))
 
 /**
  * struct net_tap - a tap
@@ -65,6 +76,9 @@ static int net_tap_negotiated(struct net_port *p, u64 features)
 		if ((offloads & (TUN_F_TSO4 | TUN_F_TSO6)) &&
 		    (features & BIT_ULL(VIRTIO_NET_F_GUEST_ECN)))
 			offloads |= TUN_F_TSO_ECN;
+		/* The kernel has it for both or for none. */
+		if (net_hdr_offloads_driver(features) & NET_OFF_USO)
+			offloads |= TUN_F_USO4 | TUN_F_USO6;
 	}
 	return ioctl(p->fd, TUNSETOFFLOAD, offloads) ? -errno : 0;
 }
@@ -189,8 +203,11 @@ static void net_tap_look(const struct net_tap *tap, const char *id)
 	close(fd);
 }
 
-/* Attach to the interface. Return: NULL, or the step that failed, with errno. */
-static const char *net_tap_attach(int fd, const char *name)
+/*
+ * Attach to the interface; sets what this kernel's taps can do. Return: NULL, or the step that
+ * failed, with errno.
+ */
+static const char *net_tap_attach(int fd, const char *name, u64 *features)
 {
 	struct ifreq ifr;
 	int hdr = NET_HDR_BYTES, little = 1;
@@ -200,6 +217,9 @@ static const char *net_tap_attach(int fd, const char *name)
 	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
 	if (ioctl(fd, TUNSETIFF, &ifr))
 		return "cannot be opened";
+	*features = NET_TAP_FEATURES;
+	if (!ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6))
+		*features |= NET_TAP_FEATURES_USO;
 	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr) || ioctl(fd, TUNSETVNETLE, &little) ||
 	    ioctl(fd, TUNSETOFFLOAD, 0))
 		return "cannot carry virtio headers";
@@ -221,12 +241,11 @@ struct net_port *net_tap_open(const struct options_device *spec)
 	if (!tap)
 		return NULL;
 	tap->port.ops = &net_tap_ops;
-	tap->port.features = NET_TAP_FEATURES;
 	tap->port.retry_ms = 1000;
 	tap->name = spec->tap;
 	tap->port.fd = open(NET_TAP_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	what = tap->port.fd < 0 ? "cannot be opened (" NET_TAP_DEVICE ")" :
-				  net_tap_attach(tap->port.fd, spec->tap);
+				  net_tap_attach(tap->port.fd, spec->tap, &tap->port.features);
 	if (!what) {
 		net_tap_look(tap, spec->id);
 		return &tap->port;

@@ -13,11 +13,42 @@
 #define NET_GSO_MIN	8u
 /* Segment sizes that mean something else to Linux (GSO_BY_FRAGS). */
 #define NET_GSO_MAX	65534u
+/* Datagrams may be of a single byte, so it is their number that is bounded: no Linux takes more. */
+#define NET_USO_SEGS	128u
 
 #define IPV4_HDR_BYTES	20u
 #define IPV6_HDR_BYTES	40u
 #define TCP_HDR_BYTES	20u
 #define TCP_CSUM_OFFSET	16u
+#define UDP_HDR_BYTES	8u
+#define UDP_CSUM_OFFSET	6u
+
+/**
+ * struct net_gso - what frames of a type look like
+ * @offload: NET_OFF_* that allows it
+ * @l4: least bytes before the header above IP
+ * @bytes: least bytes of that header
+ * @csum_offset: where its checksum is
+ */
+struct net_gso {
+	u32 offload;
+	u32 l4;
+	u32 bytes;
+	u32 csum_offset;
+};
+
+static const struct net_gso net_gso_tcp4 = {
+	NET_OFF_TSO4, NET_ETH_BYTES + IPV4_HDR_BYTES, TCP_HDR_BYTES, TCP_CSUM_OFFSET,
+};
+
+static const struct net_gso net_gso_tcp6 = {
+	NET_OFF_TSO6, NET_ETH_BYTES + IPV6_HDR_BYTES, TCP_HDR_BYTES, TCP_CSUM_OFFSET,
+};
+
+/* Of either IP. */
+static const struct net_gso net_gso_udp = {
+	NET_OFF_USO, NET_ETH_BYTES + IPV4_HDR_BYTES, UDP_HDR_BYTES, UDP_CSUM_OFFSET,
+};
 
 static const char * const net_hdr_fault_names[NET_HDR_FAULTS] = {
 	[NET_HDR_OK] = "no fault",
@@ -43,7 +74,10 @@ static u32 off_if(u64 features, unsigned int feature, u32 offload)
 
 u32 net_hdr_offloads_driver(u64 features)
 {
+	const u64 uso = BIT_ULL(VIRTIO_NET_F_GUEST_USO4) | BIT_ULL(VIRTIO_NET_F_GUEST_USO6);
+
 	return off_if(features, VIRTIO_NET_F_GUEST_CSUM, NET_OFF_CSUM | NET_OFF_VALID) |
+	       ((features & uso) == uso ? NET_OFF_USO : 0) |
 	       off_if(features, VIRTIO_NET_F_GUEST_TSO4, NET_OFF_TSO4) |
 	       off_if(features, VIRTIO_NET_F_GUEST_TSO6, NET_OFF_TSO6) |
 	       off_if(features, VIRTIO_NET_F_GUEST_ECN, NET_OFF_ECN) |
@@ -55,6 +89,7 @@ u32 net_hdr_offloads_device(u64 features)
 	return off_if(features, VIRTIO_NET_F_CSUM, NET_OFF_CSUM) |
 	       off_if(features, VIRTIO_NET_F_HOST_TSO4, NET_OFF_TSO4) |
 	       off_if(features, VIRTIO_NET_F_HOST_TSO6, NET_OFF_TSO6) |
+	       off_if(features, VIRTIO_NET_F_HOST_USO, NET_OFF_USO) |
 	       off_if(features, VIRTIO_NET_F_HOST_ECN, NET_OFF_ECN);
 }
 
@@ -96,37 +131,51 @@ static enum net_hdr_fault net_check_csum(const struct virtio_net_hdr_v1 *raw, u3
 	return NET_HDR_OK;
 }
 
+/* What a type asks for; NULL for one that nobody has defined, and for ECN's bit at any but TCP. */
+static const struct net_gso *net_gso_of(u8 type)
+{
+	switch (type) {
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+	case VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_ECN:
+		return &net_gso_tcp4;
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+	case VIRTIO_NET_HDR_GSO_TCPV6 | VIRTIO_NET_HDR_GSO_ECN:
+		return &net_gso_tcp6;
+	case VIRTIO_NET_HDR_GSO_UDP_L4:
+		return &net_gso_udp;
+	default:
+		return NULL;
+	}
+}
+
+static bool net_gso_size_ok(u32 offload, u32 size, u32 payload)
+{
+	if (offload == NET_OFF_USO)
+		return size && size <= NET_GSO_MAX && payload <= size * NET_USO_SEGS;
+	return size >= NET_GSO_MIN && size <= NET_GSO_MAX;
+}
+
 static enum net_hdr_fault net_check_gso(const struct virtio_net_hdr_v1 *raw, u32 frame,
 					u32 offloads, struct net_hdr *hdr)
 {
-	const u8 ecn = raw->gso_type & VIRTIO_NET_HDR_GSO_ECN;
-	const u8 type = raw->gso_type ^ ecn;
-	u32 size, offload, l4;
+	const struct net_gso *gso;
+	u32 size, headers;
 
-	switch (type) {
-	case VIRTIO_NET_HDR_GSO_NONE:
-		return ecn ? NET_HDR_GSO_TYPE : NET_HDR_OK;
-	case VIRTIO_NET_HDR_GSO_TCPV4:
-		offload = NET_OFF_TSO4;
-		l4 = NET_ETH_BYTES + IPV4_HDR_BYTES;
-		break;
-	case VIRTIO_NET_HDR_GSO_TCPV6:
-		offload = NET_OFF_TSO6;
-		l4 = NET_ETH_BYTES + IPV6_HDR_BYTES;
-		break;
-	default:
+	if (raw->gso_type == VIRTIO_NET_HDR_GSO_NONE)
+		return NET_HDR_OK;
+	gso = net_gso_of(raw->gso_type);
+	if (!gso || !(offloads & gso->offload))
 		return NET_HDR_GSO_TYPE;
-	}
-	if (!(offloads & offload) || (ecn && !(offloads & NET_OFF_ECN)))
+	if (raw->gso_type & VIRTIO_NET_HDR_GSO_ECN && !(offloads & NET_OFF_ECN))
 		return NET_HDR_GSO_TYPE;
 	if (!(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return NET_HDR_GSO_TYPE;
-	if (hdr->csum_offset != TCP_CSUM_OFFSET || hdr->csum_start < l4 ||
-	    hdr->csum_start + TCP_HDR_BYTES > frame)
+	headers = hdr->csum_start + gso->bytes;
+	if (hdr->csum_offset != gso->csum_offset || hdr->csum_start < gso->l4 || headers > frame)
 		return NET_HDR_CSUM;
 
 	size = le16_to_cpu((__force __le16)raw->gso_size);
-	if (size < NET_GSO_MIN || size > NET_GSO_MAX)
+	if (!net_gso_size_ok(gso->offload, size, frame - headers))
 		return NET_HDR_GSO_SIZE;
 
 	hdr->gso_type = raw->gso_type;

@@ -19,6 +19,16 @@
 #include <linux/virtio_net.h>
 #endif
 
+/* Segmentation of UDP (5.1.3, 5.1.6), for which older headers have no words. */
+#ifndef VIRTIO_NET_F_HOST_USO
+#define VIRTIO_NET_F_GUEST_USO4	54
+#define VIRTIO_NET_F_GUEST_USO6	55
+#define VIRTIO_NET_F_HOST_USO	56
+#endif
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4	5
+#endif
+
 /* Bytes of a header on the wire when VERSION_1 is negotiated. */
 #define NET_HDR_BYTES		sizeof(struct virtio_net_hdr_v1)
 
@@ -38,10 +48,15 @@
 #define NET_OFF_ECN		0x08u	/* ECN bit together with TSO */
 #define NET_OFF_MERGE		0x10u	/* mergeable buffers */
 #define NET_OFF_VALID		0x20u	/* DATA_VALID may be set (driver only) */
+#define NET_OFF_USO		0x40u	/* UDP segments, of IPv4 and IPv6 */
+
+/* All of them. */
+#define NET_OFF_ALL		0x7fu
 
 /**
  * net_hdr_offloads_driver() - what a device may use towards the driver
- * @features: negotiated feature bits
+ * @features: negotiated feature bits. A header does not tell IPv4 and IPv6 apart where it
+ *	is about UDP, so of GUEST_USO4 and GUEST_USO6 one alone allows neither
  *
  * Return: NET_OFF_* bits.
  */
@@ -63,8 +78,8 @@ u32 net_hdr_offloads_device(u64 features);
  * @NET_HDR_FLAGS: a flag that was not negotiated, or two that exclude each other;
  *	bits that nobody has defined yet are ignored, as 5.1.6.2 asks
  * @NET_HDR_CSUM: the checksum to fill in is not inside the frame, or lies before
- *	the end of the Ethernet header; with GSO also: it is not TCP's, or there
- *	is no room for a TCP header
+ *	the end of the Ethernet header; with GSO also: it is not where TCP or UDP has
+ *	it, or there is no room for such a header
  * @NET_HDR_GSO_TYPE: an unknown GSO type, one that was not negotiated, or GSO
  *	without a partial checksum
  * @NET_HDR_GSO_SIZE: segments of 0 bytes, or so small that a frame would become
@@ -94,7 +109,7 @@ const char *net_hdr_fault_name(enum net_hdr_fault fault);
 /**
  * struct net_hdr - a header, checked; private
  * @flags: VIRTIO_NET_HDR_F_NEEDS_CSUM or _DATA_VALID, or 0
- * @gso_type: VIRTIO_NET_HDR_GSO_NONE, _TCPV4 or _TCPV6; perhaps with _ECN
+ * @gso_type: VIRTIO_NET_HDR_GSO_NONE, _UDP_L4, or _TCPV4 or _TCPV6 perhaps with _ECN
  * @gso_size: bytes of payload in a segment; 0 without GSO
  * @csum_start: where summing begins; 0 without NEEDS_CSUM
  * @csum_offset: where, from there, the 16-bit sum goes

@@ -179,6 +179,22 @@ static int compat_set_rxfh(struct net_device *ndev, const u32 *indir, const u8 *
 }
 #endif
 
+/* ---- segments of UDP ------------------------------------------------------------------- */
+
+/**
+ * compat_net_uso() - do the stack's helpers for virtio headers know segments of UDP?
+ *
+ * Return: true when they may be asked for.
+ */
+static inline bool compat_net_uso(void)
+{
+#ifdef HAVE_NET_USO
+	return true;
+#else
+	return false;
+#endif
+}
+
 /* ---- XDP ------------------------------------------------------------------------------ */
 
 /**

@@ -40,6 +40,8 @@ static void check_offloads(u64 features, bool driver, u32 off)
 		   has(features, driver ? VIRTIO_NET_F_GUEST_TSO4 : VIRTIO_NET_F_HOST_TSO4));
 	fuzz_check(!!(off & NET_OFF_TSO6) ==
 		   has(features, driver ? VIRTIO_NET_F_GUEST_TSO6 : VIRTIO_NET_F_HOST_TSO6));
+	fuzz_check(!!(off & NET_OFF_USO) ==
+		   (driver ? has(features, 54) && has(features, 55) : has(features, 56)));
 	fuzz_check(!!(off & NET_OFF_ECN) ==
 		   has(features, driver ? VIRTIO_NET_F_GUEST_ECN : VIRTIO_NET_F_HOST_ECN));
 	fuzz_check(!!(off & NET_OFF_MERGE) == (driver && has(features, VIRTIO_NET_F_MRG_RXBUF)));
@@ -47,9 +49,48 @@ static void check_offloads(u64 features, bool driver, u32 off)
 }
 
 /* Behind the Ethernet and the IP header. */
-static u64 tcp_least(void)
+static u64 l4_least(void)
 {
 	return NET_ETH_BYTES + (t.type == VIRTIO_NET_HDR_GSO_TCPV6 ? 40 : 20);
+}
+
+static bool is_udp(void)
+{
+	return t.type == VIRTIO_NET_HDR_GSO_UDP_L4;
+}
+
+/* The frame has a header of TCP or UDP, with the checksum where that has it. */
+static bool l4_fits(void)
+{
+	return t.offset == (is_udp() ? 6 : 16) && t.start >= l4_least() &&
+	       t.start + (is_udp() ? 8 : 20) <= t.frame;
+}
+
+/* It does not come apart into more packets than anybody would send. */
+static bool size_fits(void)
+{
+	if (t.gso_size > 65534)
+		return false;
+	return is_udp() ? t.gso_size && t.frame - t.start - 8 <= 128 * t.gso_size :
+			  t.gso_size >= 8;
+}
+
+static bool type_offered(void)
+{
+	if (t.ecn && !(t.off & NET_OFF_ECN))
+		return false;
+	switch (t.type) {
+	case VIRTIO_NET_HDR_GSO_NONE:
+		return !t.ecn;
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+		return t.off & NET_OFF_TSO4;
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		return t.off & NET_OFF_TSO6;
+	case VIRTIO_NET_HDR_GSO_UDP_L4:
+		return !t.ecn && t.off & NET_OFF_USO;
+	default:
+		return false;
+	}
 }
 
 /* Everything that an accepted header promises. */
@@ -83,28 +124,8 @@ static void check_accepted(const struct net_hdr *h)
 		fuzz_check(!h->gso_size);
 		return;
 	}
-	fuzz_check(t.needs && t.offset == 16);
-	fuzz_check(t.start >= tcp_least() && t.start + 20 <= t.frame);
-	fuzz_check(t.type == VIRTIO_NET_HDR_GSO_TCPV4 ? t.off & NET_OFF_TSO4 :
-		   t.type == VIRTIO_NET_HDR_GSO_TCPV6 && t.off & NET_OFF_TSO6);
-	fuzz_check(!t.ecn || t.off & NET_OFF_ECN);
-	fuzz_check(h->gso_size == t.gso_size && t.gso_size >= 8 && t.gso_size <= 65534);
-}
-
-static bool type_offered(void)
-{
-	if (t.ecn && !(t.off & NET_OFF_ECN))
-		return false;
-	switch (t.type) {
-	case VIRTIO_NET_HDR_GSO_NONE:
-		return !t.ecn;
-	case VIRTIO_NET_HDR_GSO_TCPV4:
-		return t.off & NET_OFF_TSO4;
-	case VIRTIO_NET_HDR_GSO_TCPV6:
-		return t.off & NET_OFF_TSO6;
-	default:
-		return false;
-	}
+	fuzz_check(t.needs && l4_fits() && size_fits() && h->gso_size == t.gso_size);
+	fuzz_check(type_offered());
 }
 
 /* It is so as the reason says. */
@@ -128,14 +149,13 @@ static void check_refused(enum net_hdr_fault why)
 		fuzz_check(t.needs);
 		fuzz_check(t.start < NET_ETH_BYTES || t.start + t.offset + 2 > t.frame ||
 			   (t.type != VIRTIO_NET_HDR_GSO_NONE &&
-			    (t.offset != 16 || t.start < tcp_least() || t.start + 20 > t.frame)));
+			    !l4_fits()));
 		break;
 	case NET_HDR_GSO_TYPE:
 		fuzz_check(!type_offered() || (t.type != VIRTIO_NET_HDR_GSO_NONE && !t.needs));
 		break;
 	case NET_HDR_GSO_SIZE:
-		fuzz_check(t.type != VIRTIO_NET_HDR_GSO_NONE &&
-			   (t.gso_size < 8 || t.gso_size > 65534));
+		fuzz_check(t.type != VIRTIO_NET_HDR_GSO_NONE && !size_fits());
 		break;
 	default:
 		fuzz_check(!"a reason that there is not");

@@ -5,6 +5,7 @@
  *	traffic serve ADDRESS PORT			echo, TCP and UDP, until SIGTERM
  *	traffic tcp ADDRESS PORT BYTES CHUNK		send BYTES in writes of CHUNK
  *	traffic udp ADDRESS PORT COUNT SIZE		send COUNT datagrams of SIZE
+ *	traffic segments ADDRESS PORT COUNT SIZE N	likewise, N in one piece (UDP_SEGMENT)
  *
  * Theory
  * ------
@@ -12,7 +13,8 @@
  * determines, and compares what returns with what must be there: loss,
  * duplication, reordering and damage all show. TCP runs full duplex, both ways
  * filled at once. UDP keeps one datagram on its way, numbered; a lost one is
- * sent again after a second, up to UDP_TRIES times, late ones are ignored.
+ * sent again after a second, up to UDP_TRIES times, late ones are ignored. Of a piece, whose
+ * datagrams may come back in any order, all are sent again.
  *
  * Exit: 0 all came back right, 1 it did not (one line says what), 2 usage.
  */
@@ -20,6 +22,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -35,6 +38,7 @@
 #define BUFFER_BYTES	65536
 #define STALL_MS	20000
 #define UDP_TRIES	5
+#define SEGMENTS_MAX	64
 
 static void __attribute__((format(printf, 2, 3), noreturn))
 traffic_die(int status, const char *fmt, ...)
@@ -236,13 +240,19 @@ static bool traffic_is_answer(const unsigned char *in, ssize_t n, size_t size, u
 	return true;
 }
 
+/* Datagram @number into @out. */
+static void traffic_compose(unsigned char *out, size_t size, uint64_t number)
+{
+	memcpy(out, &number, sizeof(number));
+	traffic_fill(out + sizeof(number), size - sizeof(number), number * size);
+}
+
 static void traffic_datagram(int fd, size_t size, uint64_t number)
 {
 	static unsigned char out[BUFFER_BYTES], in[BUFFER_BYTES];
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
-	memcpy(out, &number, sizeof(number));
-	traffic_fill(out + sizeof(number), size - sizeof(number), number * size);
+	traffic_compose(out, size, number);
 	for (int try = 0; try < UDP_TRIES; try++) {
 		if (send(fd, out, size, 0) != (ssize_t)size && errno != ECONNREFUSED)
 			traffic_die(1, "send: %s", strerror(errno));
@@ -253,17 +263,83 @@ static void traffic_datagram(int fd, size_t size, uint64_t number)
 	traffic_die(1, "datagram %llu was lost %d times", (unsigned long long)number, UDP_TRIES);
 }
 
-static int traffic_udp(char **argv)
+/* Datagrams @number to @number + @n, of which each that is back has its bit in @back. */
+static uint64_t traffic_answers(int fd, size_t size, unsigned int n, uint64_t number,
+				uint64_t back)
 {
-	struct sockaddr_in sin = traffic_address(argv);
-	uint64_t count = traffic_number(argv[2], 1UL << 32, "COUNT");
-	size_t size = traffic_number(argv[3], 65507, "SIZE");
-	int fd = traffic_socket(SOCK_DGRAM);
+	static unsigned char in[BUFFER_BYTES];
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	ssize_t len;
+
+	while (back + 1 != 1ULL << n && poll(&pfd, 1, 1000) > 0) {
+		len = recv(fd, in, sizeof(in), 0);
+		for (unsigned int i = 0; i < n; i++)
+			if (traffic_is_answer(in, len, size, number + i))
+				back |= 1ULL << i;
+	}
+	return back;
+}
+
+static void traffic_piece(int fd, size_t size, unsigned int n, uint64_t number)
+{
+	static unsigned char out[BUFFER_BYTES];
+	uint64_t back = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		traffic_compose(out + i * size, size, number + i);
+	for (int try = 0; try < UDP_TRIES; try++) {
+		if (send(fd, out, n * size, 0) != (ssize_t)(n * size) && errno != ECONNREFUSED)
+			traffic_die(1, "send: %s", strerror(errno));
+		back = traffic_answers(fd, size, n, number, back);
+		if (back + 1 == 1ULL << n)
+			return;
+	}
+	traffic_die(1, "of the %u datagrams from %llu some were lost %d times", n,
+		    (unsigned long long)number, UDP_TRIES);
+}
+
+static size_t traffic_datagram_size(const char *text)
+{
+	size_t size = traffic_number(text, 65507, "SIZE");
 
 	if (size < sizeof(uint64_t))
 		traffic_die(2, "SIZE is %zu, must be at least %zu", size, sizeof(uint64_t));
+	return size;
+}
+
+static int traffic_udp_socket(char **argv)
+{
+	struct sockaddr_in sin = traffic_address(argv);
+	int fd = traffic_socket(SOCK_DGRAM);
+
 	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin)))
 		traffic_die(1, "%s port %s: %s", argv[0], argv[1], strerror(errno));
+	return fd;
+}
+
+static int traffic_segments(char **argv)
+{
+	uint64_t count = traffic_number(argv[2], 1UL << 32, "COUNT");
+	size_t size = traffic_datagram_size(argv[3]);
+	unsigned int n = (unsigned int)traffic_number(argv[4], SEGMENTS_MAX - 1, "N");
+	int fd = traffic_udp_socket(argv), segment = (int)size;
+
+	if (n * size > 65507)
+		traffic_die(2, "%u datagrams of %zu bytes do not go into one piece", n, size);
+	if (setsockopt(fd, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)))
+		traffic_die(1, "UDP_SEGMENT: %s", strerror(errno));
+	for (uint64_t i = 0; i < count; i++)
+		traffic_piece(fd, size, n, i * n);
+	printf("%llu datagrams there and back\n", (unsigned long long)(count * n));
+	return 0;
+}
+
+static int traffic_udp(char **argv)
+{
+	uint64_t count = traffic_number(argv[2], 1UL << 32, "COUNT");
+	size_t size = traffic_datagram_size(argv[3]);
+	int fd = traffic_udp_socket(argv);
+
 	for (uint64_t i = 0; i < count; i++)
 		traffic_datagram(fd, size, i);
 	printf("%llu datagrams there and back\n", (unsigned long long)count);
@@ -278,6 +354,8 @@ int main(int argc, char **argv)
 		return traffic_tcp(argv + 2);
 	if (argc == 6 && !strcmp(argv[1], "udp"))
 		return traffic_udp(argv + 2);
+	if (argc == 7 && !strcmp(argv[1], "segments"))
+		return traffic_segments(argv + 2);
 	traffic_die(2, "usage: traffic serve ADDRESS PORT | tcp ADDRESS PORT BYTES CHUNK | "
-		    "udp ADDRESS PORT COUNT SIZE");
+		    "udp ADDRESS PORT COUNT SIZE | segments ADDRESS PORT COUNT SIZE N");
 }

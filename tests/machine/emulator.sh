@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Provides the QEMU of the emulated SEV machine: Debian's own, with emulated-sev.patch.
+# Provides the QEMU of the emulated SEV machine: Debian's own, with emulated-sev.patch, and with
+# net-uso.patch, which lets a back-end offer segmentation of UDP as newer versions do.
 #
 #	emulator.sh		prints its path; never builds and needs no network
 #	emulator.sh build	builds it when there is none, as root; then prints its path
@@ -10,9 +11,9 @@
 # reason on standard error.
 #
 # Theory
-#   What is built depends on the patch and on this script, so their hash names the result
+#   What is built depends on the patches and on this script, so their hash names the result
 #   in the user's cache: whoever changes one of them gets another emulator. The source is
-#   whatever version the Debian release has today, because archives drop all others. The
+#   whatever version the Debian release has today, because archives drop all others. A
 #   patch applies by its context, without fuzz, or not at all: with fuzz, hunks were seen
 #   to land in the wrong place without an error.
 #   The configuration is the smallest that the test machines need. The directory in the
@@ -23,7 +24,7 @@ set -euo pipefail
 # shellcheck source=tests/lib/apt.sh
 . "$TOP/tests/lib/apt.sh"
 
-readonly PATCH=$TOP/tests/machine/emulated-sev.patch
+readonly PATCHES=("$TOP"/tests/machine/{emulated-sev,net-uso}.patch)
 readonly CONFIGURE=(
 	--target-list=x86_64-softmmu --without-default-features --enable-tcg --enable-vhost-user --enable-vhost-net
 	--disable-docs --disable-tools --disable-guest-agent --disable-werror
@@ -37,7 +38,7 @@ readonly PACKAGES=(
 	patch pkg-config python3 zlib1g-dev
 )
 
-HASH=$(cat "$PATCH" "$0" | sha256sum | cut -c 1-16)
+HASH=$(cat "${PATCHES[@]}" "$0" | sha256sum | cut -c 1-16)
 DEST=$CACHE/emulator/$HASH
 
 # source_to DIR - unpack QEMU's source there; 1 when it is not to be had
@@ -54,11 +55,15 @@ source_to() {
 }
 
 patch_source() {
-	patch -d "$1" -p1 -F0 -f <"$PATCH" >"$WORK/patch.log" 2>&1 || {
-		last_lines "$WORK/patch.log"
-		die "$(basename "$PATCH") does not apply to QEMU $(cat "$1/VERSION")" \
-			"of this Debian release: adapt the patch"
-	}
+	local patch
+
+	for patch in "${PATCHES[@]}"; do
+		patch -d "$1" -p1 -F0 -f <"$patch" >"$WORK/patch.log" 2>&1 || {
+			last_lines "$WORK/patch.log"
+			die "$(basename "$patch") does not apply to QEMU $(cat "$1/VERSION")" \
+				"of this Debian release: adapt the patch"
+		}
+	done
 }
 
 # compile SOURCE - in WORK/build. QEMU's configure must find the python3 of Debian, whose

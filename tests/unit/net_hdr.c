@@ -12,10 +12,10 @@
 #define NONE	VIRTIO_NET_HDR_GSO_NONE
 #define TCP4	VIRTIO_NET_HDR_GSO_TCPV4
 #define TCP6	VIRTIO_NET_HDR_GSO_TCPV6
-#define UDP	VIRTIO_NET_HDR_GSO_UDP
+#define UFO	VIRTIO_NET_HDR_GSO_UDP
+#define USO	VIRTIO_NET_HDR_GSO_UDP_L4
 #define ECN	VIRTIO_NET_HDR_GSO_ECN
-#define ALL	(NET_OFF_CSUM | NET_OFF_TSO4 | NET_OFF_TSO6 | NET_OFF_ECN | NET_OFF_MERGE | \
-		 NET_OFF_VALID)
+#define ALL	NET_OFF_ALL
 
 /* Host-endian fields of a header, and what must come of it. */
 struct row {
@@ -82,6 +82,8 @@ static void honest_headers_pass(void **state)
 		{ CSUM, TCP4 | ECN, 66, 1448, 34, 16, 1, 9000, ALL, NET_HDR_OK },
 		{ CSUM, TCP6 | ECN, 66, 1448, 58, 16, 1, 9000, ALL, NET_HDR_OK },
 		{ CSUM, TCP4, 66, 536, 34, 16, 1, 600, NET_OFF_CSUM | NET_OFF_TSO4, NET_HDR_OK },
+		{ CSUM, USO, 42, 1472, 34, 6, 1, 65226, ALL, NET_HDR_OK },
+		{ CSUM, USO, 62, 1452, 54, 6, 1, 9000, NET_OFF_CSUM | NET_OFF_USO, NET_HDR_OK },
 		{ VALID, NONE, 0, 0, 0, 0, 1, 1514, ALL, NET_HDR_OK },
 		/* Fields that are not in use may hold anything. */
 		{ 0, NONE, 0xffff, 0xffff, 0xffff, 0xffff, 1, 60, ALL, NET_HDR_OK },
@@ -124,8 +126,9 @@ static void case18_buffers_count_only_with_merging(void **state)
 static void case20_gso_type(void **state)
 {
 	static const struct row rows[] = {
-		{ CSUM, UDP, 0, 1448, 34, 16, 1, 9000, ALL, NET_HDR_GSO_TYPE },
-		{ CSUM, 5, 0, 1448, 34, 16, 1, 9000, ALL, NET_HDR_GSO_TYPE },
+		{ CSUM, UFO, 0, 1448, 34, 16, 1, 9000, ALL, NET_HDR_GSO_TYPE },
+		{ CSUM, USO | ECN, 0, 1448, 34, 6, 1, 9000, ALL, NET_HDR_GSO_TYPE },
+		{ CSUM, USO | 0x40, 0, 1448, 34, 6, 1, 9000, ALL, NET_HDR_GSO_TYPE },
 		{ CSUM, 2, 0, 1448, 34, 16, 1, 9000, ALL, NET_HDR_GSO_TYPE },
 		{ CSUM, 6, 0, 1448, 34, 16, 1, 9000, ALL, NET_HDR_GSO_TYPE },
 		{ CSUM, 0x7f, 0, 1448, 34, 16, 1, 9000, ALL, NET_HDR_GSO_TYPE },
@@ -133,10 +136,11 @@ static void case20_gso_type(void **state)
 		{ CSUM, TCP4 | 0x40, 0, 1448, 34, 16, 1, 9000, ALL, NET_HDR_GSO_TYPE },
 		{ CSUM, ECN, 0, 1448, 34, 16, 1, 9000, ALL, NET_HDR_GSO_TYPE },
 		{ 0, ECN, 0, 0, 0, 0, 1, 60, ALL, NET_HDR_GSO_TYPE },
-		{ CSUM, UDP | ECN, 0, 1448, 34, 16, 1, 9000, ALL, NET_HDR_GSO_TYPE },
+		{ CSUM, UFO | ECN, 0, 1448, 34, 16, 1, 9000, ALL, NET_HDR_GSO_TYPE },
 		/* Without a checksum to fill in there is nothing to cut up. */
 		{ 0, TCP4, 0, 1448, 34, 16, 1, 9000, ALL, NET_HDR_GSO_TYPE },
 		{ VALID, TCP4, 0, 1448, 34, 16, 1, 9000, ALL, NET_HDR_GSO_TYPE },
+		{ 0, USO, 0, 1448, 34, 6, 1, 9000, ALL, NET_HDR_GSO_TYPE },
 	};
 
 	(void)state;
@@ -155,6 +159,41 @@ static void case20_gso_size(void **state)
 		{ CSUM, TCP4, 0, 65534, 34, 16, 1, 9000, ALL, NET_HDR_OK },
 		/* GSO_BY_FRAGS to Linux. */
 		{ CSUM, TCP4, 0, 65535, 34, 16, 1, 9000, ALL, NET_HDR_GSO_SIZE },
+	};
+
+	(void)state;
+	CHECK_ROWS(rows);
+}
+
+/* 42 bytes are Ethernet, IPv4 and UDP. */
+static void case20_datagrams_are_at_most_128(void **state)
+{
+	static const struct row rows[] = {
+		{ CSUM, USO, 0, 0, 34, 6, 1, 42, ALL, NET_HDR_GSO_SIZE },
+		{ CSUM, USO, 0, 0, 34, 6, 1, 9000, ALL, NET_HDR_GSO_SIZE },
+		{ CSUM, USO, 0, 1, 34, 6, 1, 42, ALL, NET_HDR_OK },
+		{ CSUM, USO, 0, 1, 34, 6, 1, 42 + 128, ALL, NET_HDR_OK },
+		{ CSUM, USO, 0, 1, 34, 6, 1, 42 + 129, ALL, NET_HDR_GSO_SIZE },
+		{ CSUM, USO, 0, 500, 34, 6, 1, 42 + 64000, ALL, NET_HDR_OK },
+		{ CSUM, USO, 0, 500, 34, 6, 1, 42 + 64001, ALL, NET_HDR_GSO_SIZE },
+		{ CSUM, USO, 0, 65534, 34, 6, 1, 9000, ALL, NET_HDR_OK },
+		{ CSUM, USO, 0, 65535, 34, 6, 1, 9000, ALL, NET_HDR_GSO_SIZE },
+	};
+
+	(void)state;
+	CHECK_ROWS(rows);
+}
+
+static void case20_uso_needs_a_udp_header(void **state)
+{
+	static const struct row rows[] = {
+		{ CSUM, USO, 0, 1448, 34, 16, 1, 9000, ALL, NET_HDR_CSUM },
+		{ CSUM, USO, 0, 1448, 34, 5, 1, 9000, ALL, NET_HDR_CSUM },
+		{ CSUM, USO, 0, 1448, 34, 0, 1, 9000, ALL, NET_HDR_CSUM },
+		{ CSUM, USO, 0, 1448, 33, 6, 1, 9000, ALL, NET_HDR_CSUM },
+		{ CSUM, USO, 0, 1448, 34, 6, 1, 42, ALL, NET_HDR_OK },
+		{ CSUM, USO, 0, 1448, 34, 6, 1, 41, ALL, NET_HDR_CSUM },
+		{ CSUM, TCP4, 0, 1448, 34, 6, 1, 9000, ALL, NET_HDR_CSUM },
 	};
 
 	(void)state;
@@ -234,6 +273,9 @@ static void case22_offloads_not_negotiated(void **state)
 		{ RSC | CSUM, NONE, 0, 0, 34, 16, 1, 60, ALL, NET_HDR_FLAGS },
 		{ CSUM, TCP4, 0, 1448, 34, 16, 1, 9000, ALL & ~NET_OFF_TSO4, NET_HDR_GSO_TYPE },
 		{ CSUM, TCP6, 0, 1448, 34, 16, 1, 9000, ALL & ~NET_OFF_TSO6, NET_HDR_GSO_TYPE },
+		{ CSUM, USO, 0, 1448, 34, 6, 1, 9000, ALL & ~NET_OFF_USO, NET_HDR_GSO_TYPE },
+		{ CSUM, USO, 0, 1448, 34, 6, 1, 9000, ALL & ~NET_OFF_TSO4, NET_HDR_OK },
+		{ CSUM, TCP4, 0, 1448, 34, 16, 1, 9000, ALL & ~NET_OFF_USO, NET_HDR_OK },
 		{ CSUM, TCP4 | ECN, 0, 1448, 34, 16, 1, 9000, ALL & ~NET_OFF_ECN,
 		  NET_HDR_GSO_TYPE },
 		{ CSUM, TCP4, 0, 1448, 34, 16, 1, 9000, ALL & ~NET_OFF_ECN, NET_HDR_OK },
@@ -303,13 +345,15 @@ static void written_headers_check_again(void **state)
 		struct virtio_net_hdr_v1 raw, out;
 		const u32 frame = rig_below(&random, 4) ? rig_below(&random, 200) :
 							  rig_below(&random, 70000);
-		const u32 offloads = rig_below(&random, 4) ? ALL : rig_below(&random, 64);
+		const u32 offloads = rig_below(&random, 4) ? ALL :
+							    rig_below(&random, ALL + 1);
 		const struct row r = {
 			.flags = (u8)rig_below(&random, 5),
 			.gso_type = (u8)(rig_below(&random, 6) | (rig_below(&random, 3) ? 0 : ECN)),
 			.gso_size = (u16)rig_below(&random, 2000),
 			.start = (u16)rig_below(&random, 100),
-			.offset = (u16)(rig_below(&random, 2) ? 16 : rig_below(&random, 40)),
+			.offset = (u16)(rig_below(&random, 2) ? 16 - 10 * rig_below(&random, 2) :
+								rig_below(&random, 40)),
 			.buffers = (u16)rig_below(&random, 3),
 		};
 
@@ -334,18 +378,24 @@ static void written_headers_check_again(void **state)
 static void offloads_follow_the_features(void **state)
 {
 	static const struct {
-		unsigned int feature;
+		u64 features;
 		u32 driver, device;
 	} rows[] = {
-		{ VIRTIO_NET_F_GUEST_CSUM, NET_OFF_CSUM | NET_OFF_VALID, 0 },
-		{ VIRTIO_NET_F_GUEST_TSO4, NET_OFF_TSO4, 0 },
-		{ VIRTIO_NET_F_GUEST_TSO6, NET_OFF_TSO6, 0 },
-		{ VIRTIO_NET_F_GUEST_ECN, NET_OFF_ECN, 0 },
-		{ VIRTIO_NET_F_MRG_RXBUF, NET_OFF_MERGE, 0 },
-		{ VIRTIO_NET_F_CSUM, 0, NET_OFF_CSUM },
-		{ VIRTIO_NET_F_HOST_TSO4, 0, NET_OFF_TSO4 },
-		{ VIRTIO_NET_F_HOST_TSO6, 0, NET_OFF_TSO6 },
-		{ VIRTIO_NET_F_HOST_ECN, 0, NET_OFF_ECN },
+		{ BIT_ULL(VIRTIO_NET_F_GUEST_CSUM), NET_OFF_CSUM | NET_OFF_VALID, 0 },
+		{ BIT_ULL(VIRTIO_NET_F_GUEST_TSO4), NET_OFF_TSO4, 0 },
+		{ BIT_ULL(VIRTIO_NET_F_GUEST_TSO6), NET_OFF_TSO6, 0 },
+		{ BIT_ULL(VIRTIO_NET_F_GUEST_ECN), NET_OFF_ECN, 0 },
+		{ BIT_ULL(VIRTIO_NET_F_MRG_RXBUF), NET_OFF_MERGE, 0 },
+		{ BIT_ULL(VIRTIO_NET_F_CSUM), 0, NET_OFF_CSUM },
+		{ BIT_ULL(VIRTIO_NET_F_HOST_TSO4), 0, NET_OFF_TSO4 },
+		{ BIT_ULL(VIRTIO_NET_F_HOST_TSO6), 0, NET_OFF_TSO6 },
+		{ BIT_ULL(VIRTIO_NET_F_HOST_ECN), 0, NET_OFF_ECN },
+		/* For a device both or none: a header does not tell them apart. */
+		{ BIT_ULL(VIRTIO_NET_F_GUEST_USO4), 0, 0 },
+		{ BIT_ULL(VIRTIO_NET_F_GUEST_USO6), 0, 0 },
+		{ BIT_ULL(VIRTIO_NET_F_GUEST_USO4) | BIT_ULL(VIRTIO_NET_F_GUEST_USO6),
+		  NET_OFF_USO, 0 },
+		{ BIT_ULL(VIRTIO_NET_F_HOST_USO), 0, NET_OFF_USO },
 	};
 	u64 all = 0;
 	u32 driver = 0, device = 0;
@@ -353,11 +403,9 @@ static void offloads_follow_the_features(void **state)
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		assert_int_equal(net_hdr_offloads_driver(BIT_ULL(rows[i].feature)),
-				 rows[i].driver);
-		assert_int_equal(net_hdr_offloads_device(BIT_ULL(rows[i].feature)),
-				 rows[i].device);
-		all |= BIT_ULL(rows[i].feature);
+		assert_int_equal(net_hdr_offloads_driver(rows[i].features), rows[i].driver);
+		assert_int_equal(net_hdr_offloads_device(rows[i].features), rows[i].device);
+		all |= rows[i].features;
 		driver |= rows[i].driver;
 		device |= rows[i].device;
 	}
@@ -390,7 +438,9 @@ int main(void)
 			 case18_buffers_count_only_with_merging),
 		RIG_TEST("case 20: GSO type", case20_gso_type),
 		RIG_TEST("case 20: GSO size", case20_gso_size),
+		RIG_TEST("case 20: a frame is at most 128 datagrams", case20_datagrams_are_at_most_128),
 		RIG_TEST("case 20: GSO needs a TCP header", case20_gso_needs_a_tcp_header),
+		RIG_TEST("case 20: USO needs a UDP header", case20_uso_needs_a_udp_header),
 		RIG_TEST("case 21: checksum offsets", case21_checksum_offsets),
 		RIG_TEST("case 21: header length is ignored", case21_hdr_len_is_ignored),
 		RIG_TEST("case 22: offloads that were not negotiated",
