@@ -185,6 +185,7 @@ segments() {
 
 # All that was told is told again to a NIC that was reset.
 told_again() {
+	need_lies
 	guest "ifconfig \$(cat /run/nic) allmulti; multicast add \$(cat /run/nic) 1 2"
 	start_traffic
 	recovers nic lie nic rx0
@@ -193,6 +194,13 @@ told_again() {
 		'"vlan-table": \[(.*, )?5(,.*)?\]' "\"main-mac\": \"$NEW_MAC\"" '"promiscuous": false'
 	joins_not
 	guest "ethtool -K \$(cat /run/nic) rx-gro-hw on; ifconfig \$(cat /run/nic) -allmulti"
+}
+
+needs_reset() {
+	need_lies
+	start_traffic
+	recovers nic asks_for_reset nic tx0
+	traffic_ends_well
 }
 
 # sizes RX TX - the rings have so many descriptors
@@ -264,9 +272,11 @@ coalesces() {
 	traffic_works
 	guest "! ethtool -C \$(cat /run/nic) rx-usecs 1001 || die '1001 are taken'
 		! ethtool -C \$(cat /run/nic) tx-usecs 10 || die 'it delays transmission'"
-	start_traffic
-	recovers nic lie nic rx0
-	traffic_ends_well
+	if can_lie; then
+		start_traffic
+		recovers nic lie nic rx0
+		traffic_ends_well
+	fi
 	guest "ethtool -c \$(cat /run/nic) | tr -s '\\t ' ' ' | grep -x 'rx-usecs: 1000'
 		ethtool -C \$(cat /run/nic) rx-usecs 0"
 }
@@ -344,6 +354,7 @@ tap_test "it is told a new address while the interface is up" other_address "$NE
 tap_test "the guest announces itself when the device asks for that" announces
 tap_test "joining of segments can be switched off" segments
 tap_test "all of it is told again after a reset" told_again
+tap_test "a card that asks for a reset gets it, its connections go on" needs_reset
 tap_test "rings can be shorter, and as long as before" rings
 tap_test "rx-usecs means fewer interrupts" coalesces
 tap_test "adaptive-rx chooses a time by itself" adapts

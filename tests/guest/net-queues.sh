@@ -201,6 +201,7 @@ fewer_channels() {
 
 # A device that was reset uses as many pairs as before.
 recovers_as_it_was() {
+	need_lies
 	start_traffic
 	recovers nic lie nic rx0
 	traffic_ends_well

@@ -175,6 +175,7 @@ bulk() {
 }
 
 goes_on() {
+	need_lies
 	program tx "$UDP_PORT"
 	start_traffic
 	recovers nic lie nic rx0

@@ -20,8 +20,7 @@ load() {
 		modprobe -a airlock_blk airlock_net
 		up $MAC $GUEST/24
 		pci_of /sys/block/\$(need_disk main)/device >/run/main-pci
-		pci_of /sys/class/net/\$(nic $MAC)/device >/run/nic-pci
-		random_file /run/data 8"
+		pci_of /sys/class/net/\$(nic $MAC)/device >/run/nic-pci"
 }
 
 # suspends - how often the kernel has come back from a sleep
@@ -55,8 +54,10 @@ sleep_and_wake() {
 sleeps_busy() {
 	start_churn main
 	start_traffic
+	start_iperf
 	sleep_and_wake
 	churn_ends main
+	iperf_ends_well
 	traffic_ends_well
 	more_recovered main "$1" || fail "the disk was not reset"
 	more_recovered nic "$1" || fail "the card was not reset"
@@ -92,6 +93,8 @@ need_machine
 backend_sanitized
 machine_new "${MACHINE:-window}"
 machine_disk_and_nic
+ADD_PROGRAMS=$(churn_programs)
+export ADD_PROGRAMS
 machine_boot
 TAP_ALSO=machine_complaints
 tap_test "a disk and a card are there" load

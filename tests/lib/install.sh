@@ -4,8 +4,8 @@
 # Installs the Debian packages that building, the demo and the tests need, and provides
 # the guests' kernels and the emulated SEV machine.
 #
-#	install.sh [sev|all|bench]	sev: also the emulator; all: that and the kernels of other
-#					series; bench: the emulator and what bench/guest needs
+#	install.sh [sev|all|bench]	sev, bench: also the emulator; all: that and the kernels of
+#					other series
 #
 # Theory
 #   Nothing is done, and no network used, when all of it is there. The package
@@ -25,8 +25,8 @@ PACKAGES=(
 	# checking: unit tests, sanitizers and libFuzzer, static checks, model, instruction counts
 	clang libclang-rt-14-dev libcmocka-dev shellcheck sparse spin valgrind
 	# machines: the virtual machine, its firmware, its network, its initramfs
-	busybox-static cpio e2fsprogs ethtool iproute2 iputils-ping netcat-openbsd ovmf
-	passt procps python3 qemu-system-x86 seabios util-linux
+	busybox-static cpio e2fsprogs ethtool fio iperf3 iproute2 iputils-ping netcat-openbsd ovmf
+	passt procps python3 qemu-system-x86 seabios udev util-linux
 )
 
 # provide COMMAND WORD... - its output is for others; what is not to be had is no error
@@ -40,7 +40,6 @@ provide() {
 
 command -v apt-get >/dev/null ||
 	die "this is not a Debian machine: install by hand what $0 lists"
-[ "${1:-}" != bench ] || PACKAGES+=(fio)
 work_dir install
 apt_install "${PACKAGES[@]}" || {
 	last_lines "$WORK/apt.log" 15

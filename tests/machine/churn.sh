@@ -5,37 +5,32 @@
 # machine.sh by tests that have a HOST with an echo at port 7000.
 #
 # Theory
-#   Of a disk: write and read back, round after round, until told to stop; the first error or
+#   Of a disk: fio writes and reads back with checksums until told to stop; the first error or
 #   difference ends it (churn, in guest.sh). Of a card: a TCP connection on which every byte
-#   comes back. Devices are told apart by a name, for which the guest has their PCI address
-#   in /run/NAME-pci. How often the driver brought one up again is counted in its list of
-#   queues, so that no test can pass without any recovery.
+#   comes back, and iperf3, which fills both ways and must end well. Devices are told apart by a
+#   name, for which the guest has their PCI address in /run/NAME-pci. How often the driver
+#   brought one up again is counted in its list of queues, so that no test can pass without any
+#   recovery.
+
+readonly IPERF_PORT=5201
+
+# churn_programs - what of it has to be added to the guest's root file system
+churn_programs() {
+	local program
+
+	for program in fio iperf3; do
+		command -v "$program" || die "$program is missing: run tests/lib/install.sh"
+	done
+}
 
 # start_churn DISK... - write and read back until told to stop; the first error ends it
 start_churn() {
-	guest "rm -f /run/churn-*
-		for s in $*; do
-			churn \$s >/run/churn-\$s.log 2>&1 &
-		done
-		for s in $*; do
-			wait_for 300 test -e /run/churn-\$s.round || die 'no I/O'
-		done"
+	guest -t 300 "start_churn $*"
 }
 
 # churn_ends DISK... - it went on since, and every byte was right
 churn_ends() {
-	guest -t 150 "for s in $*; do
-			rm -f /run/churn-\$s.round
-		done
-		for s in $*; do
-			wait_for 600 test -e /run/churn-\$s.round || die \"no I/O on \$s any more\"
-		done
-		touch /run/churn-stop
-		for s in $*; do
-			wait_for 600 test -e /run/churn-\$s.end || die \"I/O on \$s does not end\"
-			cat /run/churn-\$s.log /run/churn-\$s.end
-			grep -qx good /run/churn-\$s.end || exit 1
-		done"
+	guest -t 400 "end_churn $*"
 }
 
 # recovered NAME - how often the device was brought up again
@@ -75,6 +70,25 @@ poke_used() {
 	pages poke "$M_PID" "$((ADDRESS + (16 * SIZE + 6 + 2 * SIZE + 63) / 64 * 64 + 2))" ff7f "$@"
 }
 
+# can_lie - is it known from outside where the next word of a ring will be? Of split ones it is.
+can_lie() {
+	[ "${RING:-split}" = split ]
+}
+
+need_lies() {
+	can_lie || skip "where the next word of a packed ring will be is not known from outside"
+}
+
+# asks_for_reset NAME QUEUE - a device of QEMU's own finds an avail.idx in that split queue that
+# cannot be, and sets NEEDS_RESET
+asks_for_reset() {
+	find_ring "$1" "$2"
+	pages poke "$M_PID" "$((ADDRESS + 16 * SIZE + 2))" ff7f "$WORK/console.log" 'the device asks for a reset' || {
+		machine_logs
+		fail "$2: the device does not see it"
+	}
+}
+
 # lie NAME QUEUE - the host lies about that queue, which is in use, until the guest has seen it
 lie() {
 	find_ring "$1" "$2"
@@ -96,6 +110,27 @@ start_traffic() {
 			traffic tcp $HOST 7000 3000000 65536 || exit 1
 		done && echo good >/run/traffic) >/run/traffic.log 2>&1 &
 		wait_for 100 connected 7000"
+}
+
+# start_iperf [HOST] - fill both ways, test after test, until told to stop. The server is the
+# caller's test's, and ends with it.
+start_iperf() {
+	local server=${1:-$HOST}
+
+	net_serve iperf "$IPERF_PORT" iperf3 -s -B "$server" -p "$IPERF_PORT"
+	guest -t 200 "rm -f /run/iperf-*
+		iperf $server $IPERF_PORT &
+		iperf_rounds 1"
+}
+
+# iperf_ends_well - a whole test went well since, and all before
+iperf_ends_well() {
+	guest -t 300 'iperf_rounds $(($(wc -l </run/iperf-rounds) + 2))
+		touch /run/iperf-stop
+		wait_for 600 grep -qsx good /run/iperf-end || {
+			tail -n 30 /run/iperf.log
+			die "iperf3 failed, or does not end"
+		}'
 }
 
 traffic_ends_well() {

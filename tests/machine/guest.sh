@@ -113,21 +113,109 @@ writes() {
 	test "$(awk '{ print $5 }' "/sys/block/$1/stat")" -gt "$2"
 }
 
-# churn SERIAL - write /run/data to a disk and compare, round after round, until
-# /run/churn-stop is there. Marks each round in /run/churn-SERIAL.round, and says how it ended
-# in /run/churn-SERIAL.end.
+# churn SERIAL - fio fills a piece of a disk and then checks it, again and again, with small
+# requests and with large ones at once, until it is told to stop or something is wrong. How it
+# ended is then in /run/churn-SERIAL.end, and what it said in /run/churn-SERIAL.log. A block that
+# was not written counts as wrong, since each has a number.
 churn() {
-	rm -f /run/churn-stop "/run/churn-$1.end"
-	dev=/dev/$(disk "$1")
-	while [ ! -e /run/churn-stop ]; do
-		if ! dd if=/run/data of="$dev" bs=256k oflag=direct conv=fsync 2>/dev/null ||
-			! dd if="$dev" bs=128k count=64 iflag=direct 2>/dev/null | cmp - /run/data; then
-			echo bad >"/run/churn-$1.end"
+	fio --filename="/dev/$2" --direct=1 --ioengine=io_uring --iodepth=8 --thread --loops=1000000 \
+		--verify=crc32c --verify_fatal=1 --exitall_on_error \
+		--name=small --rw=randwrite --bs=4k --size=1m \
+		--name=large --rw=randwrite --bs=128k --offset=1m --size=8m --fsync=16 &
+	echo $! >"/run/churn-$1.pid"
+	status=0
+	wait $! || status=$?
+	# That is what fio calls to be told to stop, whatever was before.
+	if [ "$status" = 128 ] && ! grep -Eq 'err= *[1-9]|verify' "/run/churn-$1.log"; then
+		echo good >"/run/churn-$1.end"
+	else
+		echo "bad: fio ended with $status" >"/run/churn-$1.end"
+	fi
+}
+
+# went_on SERIAL - have all blocks been written and checked since /run/churn-SERIAL.before was made?
+# A round of the small requests is 256 of them, and as many reads.
+went_on() {
+	awk 'FILENAME == ARGV[1] { r = $1; w = $5; seen = 1 }
+		FILENAME == ARGV[2] { good = seen && $1 > r + 800 && $5 > w + 800 }
+		END { exit !good }' "/run/churn-$1.before" "/sys/block/$(cat "/run/churn-$1.disk")/stat"
+}
+
+# mark_churn SERIAL...
+mark_churn() {
+	for s in "$@"; do
+		cp "/sys/block/$(cat "/run/churn-$s.disk")/stat" "/run/churn-$s.before" || return
+	done
+}
+
+# await_churn SERIAL... - until all of them went on
+await_churn() {
+	for s in "$@"; do
+		wait_for 900 went_on "$s" || {
+			cat "/run/churn-$s.log"
+			die "no I/O on $s"
+		}
+	done
+}
+
+# start_churn SERIAL...
+start_churn() {
+	for s in "$@"; do
+		# One that a failed test left behind.
+		if [ -e "/run/churn-$s.pid" ] && [ ! -e "/run/churn-$s.end" ]; then
+			kill "$(cat "/run/churn-$s.pid")"
+			wait_for 600 test -e "/run/churn-$s.end"
+		fi
+	done
+	rm -f /run/churn-*
+	for s in "$@"; do
+		disk "$s" >"/run/churn-$s.disk" || die "there is no disk $s"
+		churn "$s" "$(cat "/run/churn-$s.disk")" >"/run/churn-$s.log" 2>&1 &
+	done
+	mark_churn "$@" && await_churn "$@"
+}
+
+# end_churn SERIAL... - it went on since, and every byte was right
+end_churn() {
+	mark_churn "$@" && await_churn "$@" || exit
+	touch /run/churn-stop
+	for s in "$@"; do
+		kill "$(cat "/run/churn-$s.pid")"
+		wait_for 600 test -e "/run/churn-$s.end" || die "I/O on $s does not end"
+		grep -qx good "/run/churn-$s.end" || {
+			cat "/run/churn-$s.log" "/run/churn-$s.end"
+			exit 1
+		}
+	done
+}
+
+# iperf HOST PORT - both ways filled, test after test, until /run/iperf-stop is there. A server
+# does not listen for a moment between two tests, or drops who came in it. Each that went well is a line in /run/iperf-rounds;
+# /run/iperf-end says how it ended.
+iperf() {
+	tries=0
+	while [ ! -e /run/iperf-stop ]; do
+		if iperf3 -c "$1" -p "$2" --bidir -t 2 >/run/iperf.log 2>&1; then
+			echo >>/run/iperf-rounds
+			tries=0
+		elif [ "$tries" -lt 5 ] && grep -Eq 'unable to connect|reset by peer|busy' /run/iperf.log; then
+			tries=$((tries + 1))
+			usleep 300000
+		else
+			echo bad >/run/iperf-end
 			return
 		fi
-		touch "/run/churn-$1.round"
 	done
-	echo good >"/run/churn-$1.end"
+	echo good >/run/iperf-end
+}
+
+# iperf_rounds N - until so many went well
+iperf_rounds() {
+	enough() { [ -e /run/iperf-rounds ] && [ "$(wc -l </run/iperf-rounds)" -ge "$1" ]; }
+	wait_for 1200 enough "$1" || {
+		tail -n 30 /run/iperf.log
+		die "iperf3 does not go on"
+	}
 }
 
 # connected PORT - is there a TCP connection to that port?
