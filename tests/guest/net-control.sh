@@ -321,6 +321,12 @@ well() {
 		ethtool -t \$(cat /run/nic)
 		ethtool -i \$(cat /run/nic) | grep 'driver: airlock_net'
 		ethtool -i \$(cat /run/nic) | grep \"bus-info: \$(cat /run/nic-pci)\""
+}
+
+# A frame that is on its way when the link goes is dropped by QEMU 7.2, which then wants no kick of
+# a packed queue any more (virtqueue_packed_drop_all()).
+link_goes() {
+	[ "${RING:-split}" = split ] || skip "QEMU 7.2 may stop to serve a packed queue when its link goes"
 	machine_qmp '{"execute":"set_link","arguments":{"name":"nic","up":false}}'
 	guest "down() { test \$(cat /sys/class/net/\$(cat /run/nic)/carrier) = 0; }
 		wait_for 100 down || die 'the link is up'
@@ -360,6 +366,7 @@ tap_test "rx-usecs means fewer interrupts" coalesces
 tap_test "adaptive-rx chooses a time by itself" adapts
 tap_test "a socket finds frames by busy polling" busy
 tap_test "the self-test tells what works" well
+tap_test "and that the link is gone, which comes back" link_goes
 tap_test "an MTU out of range is refused" mtu
 tap_test "the guest powers off" machine_off
 tap_done
