@@ -157,8 +157,9 @@ lost() {
 # error; the kernel is told later, and nothing is left but the pages: a host may say that a device
 # is gone which still writes, so they are not used again.
 torn_out() {
-	start_churn main torn
-	guest "(traffic tcp $TORN 7002 1000000000 65536; echo \$? >/run/torn-traffic.end) >/run/torn.log 2>&1 &
+	start_churn torn
+	guest "echo 3000 >/sys/block/\$(disk torn)/queue/io_timeout
+		(traffic tcp $TORN 7002 1000000000 65536; echo \$? >/run/torn-traffic.end) >/run/torn.log 2>&1 &
 		wait_for 100 connected 7002"
 	guest -t 300 'set -e
 		byte() { od -An -tu1 -j "$1" -N 1 $port/config | tr -d " "; }
@@ -179,7 +180,6 @@ torn_out() {
 			echo 1 >/sys/bus/pci/devices/$(cat /run/$f-pci)/remove
 			! grep "^$(cat /run/$f-pci) " /sys/kernel/debug/airlock/regions | grep -v " leaked "
 		done'
-	churn_ends main
 	traffic_works
 }
 

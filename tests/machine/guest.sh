@@ -120,8 +120,8 @@ writes() {
 churn() {
 	fio --filename="/dev/$2" --direct=1 --ioengine=io_uring --iodepth=8 --thread --loops=1000000 \
 		--verify=crc32c --verify_fatal=1 --exitall_on_error \
-		--name=small --rw=randwrite --bs=4k --size=1m \
-		--name=large --rw=randwrite --bs=128k --offset=1m --size=8m --fsync=16 &
+		--name=small --rw=randwrite --bs=4k --size=256k \
+		--name=large --rw=randwrite --bs=128k --offset=1m --size=2m --fsync=8 &
 	echo $! >"/run/churn-$1.pid"
 	status=0
 	wait $! || status=$?
@@ -134,10 +134,10 @@ churn() {
 }
 
 # went_on SERIAL - have all blocks been written and checked since /run/churn-SERIAL.before was made?
-# A round of the small requests is 256 of them, and as many reads.
+# A round is 64 small writes, 16 large ones, and as many reads.
 went_on() {
 	awk 'FILENAME == ARGV[1] { r = $1; w = $5; seen = 1 }
-		FILENAME == ARGV[2] { good = seen && $1 > r + 800 && $5 > w + 800 }
+		FILENAME == ARGV[2] { good = seen && $1 > r + 320 && $5 > w + 320 }
 		END { exit !good }' "/run/churn-$1.before" "/sys/block/$(cat "/run/churn-$1.disk")/stat"
 }
 
@@ -195,7 +195,7 @@ end_churn() {
 iperf() {
 	tries=0
 	while [ ! -e /run/iperf-stop ]; do
-		if iperf3 -c "$1" -p "$2" --bidir -t 2 >/run/iperf.log 2>&1; then
+		if iperf3 -c "$1" -p "$2" --bidir -t 1 >/run/iperf.log 2>&1; then
 			echo >>/run/iperf-rounds
 			tries=0
 		elif [ "$tries" -lt 5 ] && grep -Eq 'unable to connect|reset by peer|busy' /run/iperf.log; then
