@@ -27,6 +27,8 @@
 #include "airlock.h"
 
 #define NET_F(name)	BIT_ULL(VIRTIO_NET_F_##name)
+#define NET_F_RX_TSO	(NET_F(GUEST_TSO4) | NET_F(GUEST_TSO6))
+#define NET_F_RX_USO	(NET_F(GUEST_USO4) | NET_F(GUEST_USO6))
 
 /* Receive slots: the fewest and shortest. */
 #define NET_SLOT_BYTES_MIN	2048u

@@ -227,8 +227,7 @@ int net_ctrl_pairs(struct net_nic *nic, unsigned int pairs)
 /* The feature bits that @nic wants of those that can be switched off. */
 static u64 net_ctrl_wanted(const struct net_nic *nic)
 {
-	u64 all = NET_F(GUEST_CSUM) | NET_F(GUEST_TSO4) | NET_F(GUEST_TSO6) | NET_F(GUEST_ECN) |
-		  NET_F(GUEST_USO4) | NET_F(GUEST_USO6);
+	u64 all = NET_F(GUEST_CSUM) | NET_F_RX_TSO | NET_F(GUEST_ECN) | NET_F_RX_USO;
 
 	all &= nic->adev->features;
 	return nic->whole ? all & NET_F(GUEST_CSUM) : all;

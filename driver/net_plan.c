@@ -48,8 +48,6 @@
 /* What a device with RSS must have at least (5.1.4). */
 #define NET_RSS_TABLE_MIN	128u
 
-#define NET_F_RX_TSO	(NET_F(GUEST_TSO4) | NET_F(GUEST_TSO6))
-#define NET_F_RX_USO	(NET_F(GUEST_USO4) | NET_F(GUEST_USO6))
 #define NET_F_TX_TSO	(NET_F(HOST_TSO4) | NET_F(HOST_TSO6))
 #define NET_F_TX_USO	NET_F(HOST_USO)
 

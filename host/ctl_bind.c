@@ -192,14 +192,16 @@ static bool bind_find(char path[PATH_MAX], const char *begin)
 }
 
 /*
- * Have the disk for ourselves that is made of it. Return: a file descriptor, -EBUSY when
- * somebody else has it, another -errno without a disk.
+ * Have the disk for ourselves that whoever is to lose the device made of it. Return: a file
+ * descriptor, -EBUSY after saying that somebody else has it, another -errno without a disk.
  */
 static int bind_claim(const struct bind_plan *plan, const char *dev)
 {
 	char path[PATH_MAX], node[PATH_MAX];
 	int fd;
 
+	if (bind_is(plan, dev, plan->driver))
+		return -ENOENT;
 	/* airlock's disk is the function's own child, mainline's that of a virtio device below. */
 	bind_path(plan, path, "pci/devices/%s", dev);
 	bind_find(path, "virtio");
@@ -208,7 +210,12 @@ static int bind_claim(const struct bind_plan *plan, const char *dev)
 		return -ENOENT;
 	snprintf(node, sizeof(node), "/dev/%s", strrchr(path, '/') + 1);
 	fd = open(node, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
-	return fd < 0 ? -errno : fd;
+	if (fd >= 0)
+		return fd;
+	if (errno != EBUSY)
+		return -errno;
+	ctl_error("%s: the disk is in use: unmount it first", dev);
+	return -EBUSY;
 }
 
 static bool bind_is_airlock(const struct bind_plan *plan)
@@ -268,16 +275,10 @@ static enum ctl_status bind_check(const struct bind_plan *plan, const char *dev)
 		ctl_error("%s: %s is not loaded: modprobe %s", dev, half->module, half->module);
 		return CTL_FAILED;
 	}
-	if (bind_is(plan, dev, plan->driver))
-		return CTL_DONE;
 	fd = bind_claim(plan, dev);
-	if (fd == -EBUSY) {
-		ctl_error("%s: the disk is in use: unmount it first", dev);
-		return CTL_FAILED;
-	}
 	if (fd >= 0)
 		close(fd);
-	return CTL_DONE;
+	return fd == -EBUSY ? CTL_FAILED : CTL_DONE;
 }
 
 /* ---- moving ------------------------------------------------------------------ */
@@ -375,16 +376,12 @@ static enum ctl_status bind_exchange(const struct bind_plan *plan, const char *d
 /* An interruption in its midst would leave a device without a driver. */
 static enum ctl_status bind_move(const struct bind_plan *plan, const char *dev)
 {
-	const bool there = bind_is(plan, dev, plan->driver);
+	const int fd = bind_claim(plan, dev);
 	enum ctl_status status;
 	sigset_t all, before;
-	int fd;
 
-	fd = there ? -ENOENT : bind_claim(plan, dev);
-	if (fd == -EBUSY) {
-		ctl_error("%s: the disk is in use: unmount it first", dev);
+	if (fd == -EBUSY)
 		return CTL_FAILED;
-	}
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
 	status = bind_exchange(plan, dev);

@@ -50,9 +50,6 @@
 #define NET_OFF_VALID		0x20u	/* DATA_VALID may be set (driver only) */
 #define NET_OFF_USO		0x40u	/* UDP segments, of IPv4 and IPv6 */
 
-/* All of them. */
-#define NET_OFF_ALL		0x7fu
-
 /**
  * net_hdr_offloads_driver() - what a device may use towards the driver
  * @features: negotiated feature bits. A header does not tell IPv4 and IPv6 apart where it

@@ -69,7 +69,7 @@ new() {
 	QEMU=$("$TOP/tests/machine/emulator.sh") || die "there is no emulator"
 	machine_new "$1"
 	[ "$1" = sev ] || {
-		M_ARGS+=(-cpu EPYC -L /usr/share/qemu -L /usr/share/seabios)
+		M_ARGS+=(-cpu EPYC)
 		M_APPEND+=' mitigations=off'
 	}
 	[ -z "$COUNT" ] || {

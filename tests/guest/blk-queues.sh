@@ -253,8 +253,7 @@ refuses() {
 need_machine
 machine_new "${MACHINE:-window}"
 set_up
-ADD_PROGRAMS=$(churn_programs)
-export ADD_PROGRAMS
+churn_programs
 machine_boot
 TAP_ALSO=machine_complaints
 tap_test "four processors have four lanes, within one budget" four_lanes

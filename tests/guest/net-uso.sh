@@ -20,19 +20,14 @@ readonly HALF_MAC=52:54:00:a1:0c:02 HALF_HOST=198.51.100.1 HALF_GUEST=198.51.100
 # In pieces, each of so many datagrams of so many bytes.
 readonly PIECES=40 DATAGRAMS=30 BYTES=500
 
-# packets WAY - how many the tap has passed, "rx" from the guest, "tx" to it
-packets() {
-	net_exec cat "/sys/class/net/tap0/statistics/$1_packets"
-}
-
-# passed WAY COMMAND WORD... - sets PASSED, how many packets went that way meanwhile
+# passed WAY COMMAND WORD... - sets PASSED, how many packets went that way (net_packets) meanwhile
 passed() {
 	local way=$1 before
 
 	shift
-	before=$(packets "$way")
+	before=$(net_packets tap0 "$way")
 	"$@"
-	PASSED=$(($(packets "$way") - before))
+	PASSED=$(($(net_packets tap0 "$way") - before))
 	echo "$PASSED packets for $((PIECES * DATAGRAMS)) datagrams in $PIECES pieces"
 }
 
@@ -93,8 +88,6 @@ QEMU=$("$TOP/tests/machine/emulator.sh")
 machine_new window
 net_new
 net_tap tap0 "$HOST/24"
-# What the built QEMU does not bring.
-M_ARGS+=(-L /usr/share/qemu -L /usr/share/seabios)
 machine_nic nic "$MAC" tap=tap0 airlockd host_uso=on,guest_uso4=on,guest_uso6=on
 net_tap tap1 "$HALF_HOST/24"
 machine_nic half "$HALF_MAC" tap=tap1 airlockd guest_uso4=on

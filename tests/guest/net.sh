@@ -70,18 +70,14 @@ udp_fragments() {
 	done
 }
 
-# $1 reads a counter of the tap. Segmentation is left to the other side when
-# far fewer packets pass than frames of the MTU would be.
-packets() {
-	net_exec cat "/sys/class/net/tap0/statistics/$1_packets"
-}
-
+# Segmentation is left to the other side when far fewer packets pass than frames of the MTU
+# would be.
 offloads() {
 	local rx tx bytes=$((16 << 20))
 
-	rx=$(packets rx) tx=$(packets tx)
+	rx=$(net_packets tap0 rx) tx=$(net_packets tap0 tx)
 	tcp "$bytes" 65536
-	rx=$(($(packets rx) - rx)) tx=$(($(packets tx) - tx))
+	rx=$(($(net_packets tap0 rx) - rx)) tx=$(($(net_packets tap0 tx) - tx))
 	echo "$rx packets from the guest, $tx to it; $((bytes / 1448)) without offloads"
 	[ "$rx" -lt $((bytes / 1448)) ] || fail "the guest segments"
 	[ "$tx" -lt $((bytes / 1448)) ] || fail "the host segments"

@@ -95,7 +95,7 @@ stuck_disk() {
 stuck_nic() {
 	local before pci
 
-	pci=$(guest 'cat /run/other-nic-pci' | tr -dc '0-9a-f:.')
+	pci=$(address_of other-nic)
 	before=$(recovered other-nic)
 	start_churn main
 	start_iperf "$OTHER"
@@ -178,7 +178,7 @@ torn_out() {
 		wait_for 600 grep -qsx 1 /run/torn-traffic.end || die "the connection goes on"
 		for f in torn torn-nic; do
 			echo 1 >/sys/bus/pci/devices/$(cat /run/$f-pci)/remove
-			! grep "^$(cat /run/$f-pci) " /sys/kernel/debug/airlock/regions | grep -v " leaked "
+			! grep "^$(cat /run/$f-pci) " /sys/kernel/debug/airlock/regions | grep -v " leaked " || die "it is still shared"
 		done'
 	traffic_works
 }
@@ -188,8 +188,7 @@ backend_sanitized
 M_RECONNECT=1
 machine_new "${MACHINE:-window}" 64
 set_up
-ADD_PROGRAMS=$(churn_programs)
-export ADD_PROGRAMS
+churn_programs
 machine_boot
 TAP_ALSO=machine_complaints
 tap_test "disks and cards are there" load

@@ -93,8 +93,7 @@ need_machine
 backend_sanitized
 machine_new "${MACHINE:-window}"
 machine_disk_and_nic
-ADD_PROGRAMS=$(churn_programs)
-export ADD_PROGRAMS
+churn_programs
 machine_boot
 TAP_ALSO=machine_complaints
 tap_test "a disk and a card are there" load

@@ -14,13 +14,20 @@
 
 readonly IPERF_PORT=5201
 
-# churn_programs - what of it has to be added to the guest's root file system
+# churn_programs - have what it needs in the guest's root file system; before machine_boot
 churn_programs() {
-	local program
+	local program path
 
 	for program in fio iperf3; do
-		command -v "$program" || die "$program is missing: run tests/lib/install.sh"
+		path=$(command -v "$program") || die "$program is missing: run tests/lib/install.sh"
+		ADD_PROGRAMS="${ADD_PROGRAMS:-} $path"
 	done
+	export ADD_PROGRAMS
+}
+
+# address_of NAME - its PCI address
+address_of() {
+	guest "cat /run/$1-pci" | tr -dc '0-9a-f:.'
 }
 
 # start_churn DISK... - write and read back until told to stop; the first error ends it
@@ -58,7 +65,7 @@ more_recovered() {
 find_ring() {
 	local pci
 
-	pci=$(guest "cat /run/$1-pci" | tr -dc '0-9a-f:.')
+	pci=$(address_of "$1")
 	SIZE=$(guest "sed -n \"s/^$pci $2 size=\([0-9]*\) .*/\1/p\" /sys/kernel/debug/airlock/queues" |
 		tr -dc '0-9')
 	memory_address "$pci" "ring.$2"

@@ -190,8 +190,8 @@ end_churn() {
 }
 
 # iperf HOST PORT - both ways filled, test after test, until /run/iperf-stop is there. A server
-# does not listen for a moment between two tests, or drops who came in it. Each that went well is a line in /run/iperf-rounds;
-# /run/iperf-end says how it ended.
+# does not listen for a moment between two tests, or drops who came in it. Each that went well
+# is a line in /run/iperf-rounds; /run/iperf-end says how it ended.
 iperf() {
 	tries=0
 	while [ ! -e /run/iperf-stop ]; do

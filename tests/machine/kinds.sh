@@ -22,6 +22,8 @@ machine_kind_tcg() {
 	M_QEMU=${QEMU:-qemu-system-x86_64}
 	M_NIC_OPTIONS=vectors=0
 	M_ARGS+=(-accel tcg,thread=multi -cpu max -M q35,memory-backend=ram)
+	# One that is built here brings no firmware.
+	[ -z "${QEMU:-}" ] || M_ARGS+=(-L /usr/share/qemu -L /usr/share/seabios)
 }
 
 machine_kind_window() {

@@ -48,6 +48,11 @@ net_tap() {
 	net_exec ip link set "$1" up
 }
 
+# net_packets TAP rx|tx - how many it has passed, from the guest or to it
+net_packets() {
+	net_exec cat "/sys/class/net/$1/statistics/$2_packets"
+}
+
 # net_listens PORT - does something listen on this TCP port?
 net_listens() {
 	[ -n "$(net_exec ss -Hltn "sport = :$1")" ]

@@ -15,7 +15,8 @@
 #define UFO	VIRTIO_NET_HDR_GSO_UDP
 #define USO	VIRTIO_NET_HDR_GSO_UDP_L4
 #define ECN	VIRTIO_NET_HDR_GSO_ECN
-#define ALL	NET_OFF_ALL
+#define ALL	(NET_OFF_CSUM | NET_OFF_TSO4 | NET_OFF_TSO6 | NET_OFF_ECN | NET_OFF_MERGE | \
+		 NET_OFF_VALID | NET_OFF_USO)
 
 /* Host-endian fields of a header, and what must come of it. */
 struct row {
