@@ -80,9 +80,10 @@ struct airlock_device {
  * struct airlock_ops - what the core tells a function driver
  * @config: the device's configuration changed; process context, never two at a
  *	time, coalesced and rate-limited
- * @failed: the device was failed by airlock_queue_fault(), went away, or is put to
- *	sleep. It has been reset, but perhaps did not confirm that: what is in flight
- *	must neither be completed nor its memory be used
+ * @failed: the device was failed by airlock_queue_fault(), went away, is put to sleep, or
+ *	the machine goes down. It has been reset, but perhaps did not confirm that: what is
+ *	in flight must neither be completed nor its memory be used. When this returns
+ *	nobody is in shared memory any more, nor will be before @recover
  * @recover: after @failed, and with the reset confirmed: bring the device up. Return:
  *	0, or -errno; then it is called again later, or @lost is
  * @lost: after @failed: the device is given up for good; once
@@ -179,7 +180,7 @@ size_t airlock_queue_bytes(u32 size);
  * pages are zeroed before they are shared. Prints the budget. Sleeps.
  *
  * Return: 0, -ENODEV without the means to share (no window; said what to do),
- * -ENOSPC when the window is too small (said what it needs), -ENOMEM.
+ * -ENOSPC when the window is too small (said what it needs), -ENOMEM (likewise).
  */
 int airlock_region_reserve(struct airlock_device *adev, size_t bytes);
 

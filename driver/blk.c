@@ -208,6 +208,9 @@ static void blk_failed(struct airlock_device *adev)
 	blk_hold(vdisk);
 	for (i = 0; i < vdisk->num_lanes; i++)
 		blk_io_pause(&vdisk->lane[i]);
+	/* Whoever took completions before has handed them on; then wait for their copies. */
+	synchronize_rcu();
+	blk_mq_tagset_wait_completed_request(&vdisk->tags);
 }
 
 /* Is this still a disk that the plan is good for? */
@@ -366,6 +369,7 @@ static void blk_lanes_close(struct blk_vdisk *vdisk)
 {
 	unsigned int i;
 
+	blk_watch_stop(vdisk);
 	for (i = 0; i < vdisk->num_lanes; i++)
 		blk_lane_close(&vdisk->lane[i]);
 }
@@ -479,6 +483,7 @@ static int blk_probe(struct auxiliary_device *aux, const struct auxiliary_device
 		return -ENOMEM;
 	vdisk->adev = adev;
 	mutex_init(&vdisk->cache_lock);
+	blk_watch_init(vdisk);
 	auxiliary_set_drvdata(aux, vdisk);
 
 	vdisk->index = fault_int(ida_alloc(&blk_ida, GFP_KERNEL));
@@ -534,6 +539,8 @@ static void blk_remove(struct auxiliary_device *aux)
 	del_gendisk(vdisk->disk);
 	airlock_stop(adev);
 	blk_give_up(vdisk);
+	/* Whoever sent a request that is done by now may be about to kick, and to begin a watch. */
+	synchronize_rcu();
 	blk_mq_free_tag_set(&vdisk->tags);
 	blk_lanes_close(vdisk);
 	airlock_vectors_free(adev);

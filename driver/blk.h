@@ -2,7 +2,7 @@
 /*
  * airlock_blk.ko, private: a virtio disk whose I/O goes through bounce memory.
  * blk.c is the device and the disk, blk_plan.c what it may share, blk_io.c the life of a
- * request, blk_attr.c what sysfs shows.
+ * request, blk_watch.c what finds those that got lost, blk_attr.c what sysfs shows.
  */
 #ifndef DRIVER_BLK_H
 #define DRIVER_BLK_H
@@ -11,6 +11,7 @@
 #include <linux/interrupt.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 #include "../ring/blk_req.h"
 #include "../ring/extent.h"
@@ -42,6 +43,8 @@
  * @kicks: times that the device was told of new requests
  * @waits: requests put back because the pool or the ring was full
  * @bad_replies: completions with an unknown status or too short a length
+ * @late: times that completions were found of which no call told
+ * @late_kicks: times that the device was told once more, since nothing came back
  * @timeouts: requests that the device did not answer in time
  * @requeues: requests that a device had when it failed, and got again
  */
@@ -49,6 +52,8 @@ struct blk_stats {
 	u64 kicks;
 	u64 waits;
 	u64 bad_replies;
+	u64 late;
+	u64 late_kicks;
 	u64 timeouts;
 	u64 requeues;
 };
@@ -66,6 +71,10 @@ struct blk_stats {
  * @reaper: takes completions, outside of the interrupt
  * @depth: number of tags
  * @polled: whoever waits looks for completions; the device is not asked to call
+ * @watched: somebody will look whether something comes back; under the lock
+ * @waited: something was in flight at the last look
+ * @done: requests that came back; under the lock
+ * @seen: @done at the last look
  * @down: the device is out of service: nothing goes in or comes out; under the lock
  * @dead: nothing goes in any more, for good; under the lock
  * @stats: counters; under the lock
@@ -81,6 +90,10 @@ struct blk_lane {
 	struct tasklet_struct reaper;
 	u32 depth;
 	bool polled;
+	bool watched;
+	bool waited;
+	u32 done;
+	u32 seen;
 	bool down;
 	bool dead;
 	struct blk_stats stats;
@@ -103,6 +116,7 @@ struct blk_lane {
  *	they still fit @segs
  * @ctrl_bytes: size of a control slot
  * @pool_blocks: blocks in each lane's pool
+ * @watch: looks after calls and kicks that do not come
  * @held: the block layer was told to send nothing; of the core's calls and remove only
  * @region_bytes: that all lanes share with the host together
  * @num_lanes: entries of @lane
@@ -123,6 +137,7 @@ struct blk_vdisk {
 	u32 runs;
 	u32 ctrl_bytes;
 	u32 pool_blocks;
+	struct delayed_work watch;
 	bool held;
 	size_t region_bytes;
 	unsigned int num_lanes;
@@ -137,6 +152,12 @@ int blk_set_write_cache(struct blk_vdisk *vdisk, bool on);
 /* blk_plan.c */
 int blk_plan_params(void);
 int blk_plan(struct blk_vdisk *vdisk);
+void blk_plan_map_queues(struct blk_mq_tag_set *tags);
+
+/* blk_watch.c */
+void blk_watch_init(struct blk_vdisk *vdisk);
+void blk_watch_start(struct blk_vdisk *vdisk);
+void blk_watch_stop(struct blk_vdisk *vdisk);
 
 /* blk_attr.c */
 extern const struct attribute_group *blk_attr_groups[];

@@ -130,6 +130,8 @@ static DEVICE_ATTR_RO(name)
 BLK_STAT(kicks);
 BLK_STAT(waits);
 BLK_STAT(bad_replies);
+BLK_STAT(late);
+BLK_STAT(late_kicks);
 BLK_STAT(timeouts);
 BLK_STAT(requeues);
 
@@ -137,6 +139,8 @@ static struct attribute *blk_stat_attrs[] = {
 	&dev_attr_kicks.attr,
 	&dev_attr_waits.attr,
 	&dev_attr_bad_replies.attr,
+	&dev_attr_late.attr,
+	&dev_attr_late_kicks.attr,
 	&dev_attr_timeouts.attr,
 	&dev_attr_requeues.attr,
 	NULL,

@@ -370,15 +370,20 @@ static int blk_io_submit(struct blk_lane *lane, struct request *rq)
 static void blk_io_publish(struct blk_lane *lane)
 {
 	unsigned long flags;
-	bool kick = false;
+	bool kick = false, watch = false;
 
 	spin_lock_irqsave(&lane->q->lock, flags);
-	if (likely(!lane->dead && !lane->down))
+	if (likely(!lane->dead && !lane->down)) {
 		kick = ring_drv_publish(&lane->q->ring);
+		watch = !lane->watched;
+		lane->watched = true;
+	}
 	lane->stats.kicks += kick;
 	spin_unlock_irqrestore(&lane->q->lock, flags);
 	if (kick)
 		airlock_queue_kick(lane->q);
+	if (unlikely(watch))
+		blk_watch_start(lane->vdisk);
 }
 
 /* The way of one request into the ring; on failure it holds nothing any more. */
@@ -507,6 +512,8 @@ static int blk_io_reap(struct blk_lane *lane)
 	unsigned long flags;
 	int got = 0, all = 0;
 
+	/* blk_failed() waits for whoever is between taking and handing on. */
+	rcu_read_lock();
 	spin_lock_irqsave(&lane->q->lock, flags);
 	do {
 		if (lane->dead || lane->down)
@@ -520,11 +527,13 @@ static int blk_io_reap(struct blk_lane *lane)
 			all++;
 		}
 	} while (!got && !lane->polled && ring_drv_arm(ring) && --rounds);
+	lane->done += all;
 	spin_unlock_irqrestore(&lane->q->lock, flags);
 
 	if (unlikely(got < 0))
 		airlock_queue_fault(lane->q);
 	blk_io_hand_on(list);
+	rcu_read_unlock();
 	return all;
 }
 
@@ -730,6 +739,7 @@ static enum blk_eh_timer_return blk_io_timeout(struct request *rq)
 	struct blk_lane *lane = blk_io_lane(rq);
 	unsigned long flags;
 	bool stuck, first;
+	int tag;
 
 	blk_io_reap(lane);
 
@@ -738,7 +748,9 @@ static enum blk_eh_timer_return blk_io_timeout(struct request *rq)
 		spin_unlock_irqrestore(&lane->q->lock, flags);
 		return BLK_EH_RESET_TIMER;
 	}
-	stuck = lane->inflight[rq->tag] == rq;
+	/* An I/O scheduler takes the tag back from a request that is to be sent again. */
+	tag = READ_ONCE(rq->tag);
+	stuck = tag >= 0 && lane->inflight[tag] == rq;
 	first = stuck && ring_drv_fault(&lane->q->ring) == RING_OK;
 	lane->stats.timeouts += stuck;
 	if (first)
@@ -764,27 +776,6 @@ static int blk_io_init_hctx(struct blk_mq_hw_ctx *hctx, void *data, unsigned int
 	return 0;
 }
 
-/* Processors to lanes: first to the ordinary ones, then to those that are polled. */
-static void blk_io_map_queues(struct blk_mq_tag_set *tags)
-{
-	const struct blk_vdisk *vdisk = tags->driver_data;
-	unsigned int i, first = 0;
-
-	for (i = 0; i < tags->nr_maps; i++) {
-		struct blk_mq_queue_map *map = &tags->map[i];
-
-		map->nr_queues = 0;
-		if (i == HCTX_TYPE_DEFAULT)
-			map->nr_queues = vdisk->num_lanes - vdisk->num_polled;
-		else if (i == HCTX_TYPE_POLL)
-			map->nr_queues = vdisk->num_polled;
-		map->queue_offset = first;
-		first += map->nr_queues;
-		if (map->nr_queues)
-			blk_mq_map_queues(map);
-	}
-}
-
 const struct blk_mq_ops blk_io_ops = {
 	.queue_rq = blk_io_queue_rq,
 	.queue_rqs = blk_io_queue_rqs,
@@ -792,6 +783,6 @@ const struct blk_mq_ops blk_io_ops = {
 	.complete = blk_io_complete,
 	.timeout = blk_io_timeout,
 	.init_hctx = blk_io_init_hctx,
-	.map_queues = blk_io_map_queues,
+	.map_queues = blk_plan_map_queues,
 	.poll = blk_io_poll,
 };

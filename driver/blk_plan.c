@@ -224,3 +224,29 @@ int blk_plan(struct blk_vdisk *vdisk)
 		 pool >> 10);
 	return 0;
 }
+
+/**
+ * blk_plan_map_queues() - processors to lanes
+ * @tags: of a disk
+ *
+ * First to the ordinary ones, then to those that are polled.
+ */
+void blk_plan_map_queues(struct blk_mq_tag_set *tags)
+{
+	const struct blk_vdisk *vdisk = tags->driver_data;
+	unsigned int i, first = 0;
+
+	for (i = 0; i < tags->nr_maps; i++) {
+		struct blk_mq_queue_map *map = &tags->map[i];
+
+		map->nr_queues = 0;
+		if (i == HCTX_TYPE_DEFAULT)
+			map->nr_queues = vdisk->num_lanes - vdisk->num_polled;
+		else if (i == HCTX_TYPE_POLL)
+			map->nr_queues = vdisk->num_polled;
+		map->queue_offset = first;
+		first += map->nr_queues;
+		if (map->nr_queues)
+			blk_mq_map_queues(map);
+	}
+}

@@ -14,9 +14,9 @@
  * table for each device type says what those are.
  *
  * A change interrupt only queues work. That work waits CONFIG_INTERVAL after the
- * last one, and twice as long each time that changes do not stop coming, up to
- * CONFIG_INTERVAL_MAX: a host that sends nothing else gets no more work and no more
- * lines in the log than that.
+ * last one, and twice as long each time, up to CONFIG_INTERVAL_MAX, until none came for
+ * CONFIG_INTERVAL_MAX after such a wait: a host that sends nothing else, at whatever
+ * pace, gets no more work and no more lines in the log than that.
  */
 #include <linux/delay.h>
 #include <linux/jiffies.h>
@@ -79,7 +79,7 @@ static void config_read_fields(struct core_device *core, u8 *buf, size_t len)
 		widths = config_net_widths;
 		num = ARRAY_SIZE(config_net_widths);
 	}
-	len = min(len, core->config_bytes);
+	len = min(len, core->mdev.device_len);
 	for (i = 0; i < num && off + widths[i] <= len; i++) {
 		config_read_field(core->mdev.device + off, buf + off, widths[i]);
 		off += widths[i];
@@ -113,9 +113,9 @@ int airlock_config_write8(struct airlock_device *adev, size_t offset, u8 value)
 	int err = 0;
 
 	mutex_lock(&core->lock);
-	if (airlock_failed(adev))
+	if (fault_due("config write") || airlock_failed(adev))
 		err = -EIO;
-	else if (offset >= core->config_bytes)
+	else if (offset >= core->mdev.device_len)
 		err = -ENXIO;
 	else
 		iowrite8(value, core->mdev.device + offset);
@@ -124,18 +124,25 @@ int airlock_config_write8(struct airlock_device *adev, size_t offset, u8 value)
 }
 EXPORT_SYMBOL_GPL(airlock_config_write8);
 
+/* How long the device's next change has to wait. */
+static void config_slow_down(struct core_device *core)
+{
+	if (time_after(jiffies, core->config_next + CONFIG_INTERVAL_MAX))
+		core->config_wait = CONFIG_INTERVAL;
+	else
+		core->config_wait = min_t(unsigned long, 2 * core->config_wait,
+					  CONFIG_INTERVAL_MAX);
+	WRITE_ONCE(core->config_next, jiffies + core->config_wait);
+}
+
 static void config_work(struct work_struct *work)
 {
 	struct core_device *core = container_of(to_delayed_work(work),
 						struct core_device, config_work);
 	u8 status;
 
-	if (time_after(jiffies, core->config_next + core->config_wait))
-		core->config_wait = CONFIG_INTERVAL;
-	else
-		core->config_wait = min_t(unsigned long, 2 * core->config_wait,
-					  CONFIG_INTERVAL_MAX);
-	WRITE_ONCE(core->config_next, jiffies + core->config_wait);
+	if (!xchg(&core->config_look, false))
+		config_slow_down(core);
 	if (!core_live(core) || airlock_failed(&core->pub))
 		return;
 
@@ -144,7 +151,8 @@ static void config_work(struct work_struct *work)
 		airlock_device_fail(core, NULL, "the device is gone");
 	else if (status & VIRTIO_CONFIG_S_NEEDS_RESET)
 		airlock_device_fail(core, NULL, "the device asks for a reset");
-	else if (core->ops->config)
+	/* While it is being brought up, its function driver is looking by itself. */
+	else if (core->ops->config && !READ_ONCE(core->out))
 		core->ops->config(&core->pub);
 }
 
@@ -173,6 +181,18 @@ void airlock_config_changed(struct core_device *core)
 	/* Never longer than the interval can be, also when @next is very old. */
 	queue_delayed_work(system_wq, &core->config_work,
 			   min_t(unsigned long, delay, CONFIG_INTERVAL_MAX));
+}
+
+/**
+ * airlock_config_look() - look at the configuration without being told
+ * @core: the device, live, just brought up
+ *
+ * For what changed since it was read at first. At once, and later changes do not wait for it.
+ */
+void airlock_config_look(struct core_device *core)
+{
+	WRITE_ONCE(core->config_look, true);
+	mod_delayed_work(system_wq, &core->config_work, 0);
 }
 
 /**

@@ -78,7 +78,6 @@ struct core_queue {
  * @node: in the list of all devices (device.c)
  * @mdev: registers, by the kernel's library
  * @type: virtio device type: VIRTIO_ID_NET or VIRTIO_ID_BLOCK
- * @config_bytes: bytes of device configuration that are mapped for certain
  * @lock: see above
  * @event_lock: see above
  * @ops: the function driver's, from airlock_negotiate() on
@@ -99,6 +98,7 @@ struct core_queue {
  * @revived: jiffies when it was last brought up
  * @recover_work: resets a failed device, tells the function driver, brings it up
  * @config_work: tells the function driver of a new configuration
+ * @config_look: it is due without the device's word
  * @config_next: jiffies before which the next @config_work does not run
  * @config_wait: how long the next change waits behind it; of the work only
  * @vector_mode: how interrupts are shared out
@@ -115,7 +115,6 @@ struct core_device {
 	struct list_head node;
 	struct virtio_pci_modern_device mdev;
 	u16 type;
-	size_t config_bytes;
 	struct mutex lock;
 	spinlock_t event_lock;
 	const struct airlock_ops *ops;
@@ -136,6 +135,7 @@ struct core_device {
 	unsigned long revived;
 	struct delayed_work recover_work;
 	struct delayed_work config_work;
+	bool config_look;
 	unsigned long config_next;
 	unsigned long config_wait;
 	enum vector_mode vector_mode;
@@ -181,6 +181,7 @@ void airlock_device_each(void (*fn)(struct core_device *core, void *ctx), void *
 
 void airlock_config_init(struct core_device *core);
 void airlock_config_changed(struct core_device *core);
+void airlock_config_look(struct core_device *core);
 void airlock_config_quiesce(struct core_device *core);
 
 /* ---- pci.c -------------------------------------------------------------- */
@@ -210,7 +211,8 @@ void airlock_vector_synchronize(struct core_device *core);
  * @phys: guest-physical address; not used when the provider has @phys_at
  * @bytes: size, a multiple of the page size
  * @used: bytes handed out as spans, from the start
- * @leaked: stays shared for ever; @cpu is not to be used any more
+ * @leaked: stays shared until the machine goes down; @cpu is for that only
+ * @settled: its state is not changed any more: that failed, or it was retired
  * @priv: the provider's
  */
 struct region_chunk {
@@ -221,6 +223,7 @@ struct region_chunk {
 	size_t bytes;
 	size_t used;
 	bool leaked;
+	bool settled;
 	void *priv;
 };
 
@@ -245,12 +248,12 @@ struct region_span {
  * @name: AIRLOCK_PROVIDER_*
  * @chunk_max: most bytes that it should be asked for at once; 0: no limit
  * @usable: may this device use it? 0, or -ENODEV when it said why not
- * @share: get @chunk->bytes, zeroed, and fill in the other fields; -ENOMEM: try
- *	fewer bytes; other errors were said in the log. With @chunk->leaked set
- *	the pages could not be taken back after a failure half-way
+ * @share: get @chunk->bytes, zeroed, and fill in the other fields; errors but
+ *	-ENOMEM were said in the log. With @chunk->settled set
+ *	nobody knows who can read the pages
  * @unshare: take a chunk back, zeroed; on failure the pages are leaked
  * @retire: make a chunk private, zeroed, that may still be written to; may be NULL,
- *	where only freeing would do that: then it is only zeroed
+ *	where only freeing would do that: then it is only zeroed, and if it leaked not even that
  * @leak: forget a chunk that stays shared, but for the pages; may be NULL
  * @phys_at: guest-physical address of a page of a chunk; NULL: @phys + offset
  *
@@ -276,7 +279,6 @@ struct region_ops {
  * @chunks: what the provider gave
  * @spans: what was handed out
  * @budget: bytes reserved
- * @taken: bytes handed out
  */
 struct region {
 	struct list_head node;
@@ -286,7 +288,6 @@ struct region {
 	struct list_head chunks;
 	struct list_head spans;
 	size_t budget;
-	size_t taken;
 };
 
 extern const struct region_ops airlock_region_window;
@@ -294,6 +295,7 @@ extern const struct region_ops airlock_region_decrypt;
 extern const struct region_ops airlock_region_dma;
 
 int airlock_region_choose(const char *provider);
+int airlock_region_init(void);
 void airlock_region_exit(void);
 void airlock_region_retire(struct core_device *core);
 bool airlock_region_translated(const struct core_device *core);

@@ -151,7 +151,7 @@ static int device_agree(struct core_device *core,
 
 	lockdep_assert_held(&core->lock);
 
-	if (core->down || !device_reset(core))
+	if (READ_ONCE(core->down) || !device_reset(core))
 		return -EIO;
 	core->failed = false;
 
@@ -278,8 +278,12 @@ int airlock_ready(struct airlock_device *adev)
 	status = vp_modern_get_status(&core->mdev);
 	mutex_unlock(&core->lock);
 
-	if (status == want && !fault_due("DRIVER_OK"))
+	if (status == want && !fault_due("DRIVER_OK")) {
+		/* Nobody was told of what changed since it was read. (In a recovery: later.) */
+		if (!core->out)
+			airlock_config_look(core);
 		return 0;
+	}
 	dev_err(&adev->pdev->dev, "it does not start: status 0x%02x instead of 0x%02x\n",
 		status, want);
 	device_silence(core);
@@ -295,7 +299,7 @@ static bool device_take_out(struct core_device *core)
 	const bool quiet = device_silence(core);
 
 	if (!core->out) {
-		core->out = true;
+		WRITE_ONCE(core->out, true);
 		core->ops->failed(&core->pub);
 	}
 	return quiet;
@@ -327,7 +331,7 @@ static void device_recover_work(struct work_struct *work)
 	const bool renew = core->renew;
 	const bool quiet = device_take_out(core);
 
-	if (core->lost)
+	if (core->lost || READ_ONCE(core->down))
 		return;
 	if (renew) {
 		core->renew--;
@@ -339,7 +343,8 @@ static void device_recover_work(struct work_struct *work)
 		return;
 	}
 	if (quiet && !core->ops->recover(&core->pub)) {
-		core->out = false;
+		WRITE_ONCE(core->out, false);
+		airlock_config_look(core);
 		core->renew = 0;
 		core->recoveries++;
 		core->revived = jiffies;
@@ -478,15 +483,24 @@ void airlock_device_resume(struct core_device *core)
  * airlock_device_shutdown() - silence a device for reboot or kexec
  * @core: the device, in any state. Sleeps; bounded.
  *
- * Its function driver is not told: nothing runs after this. Whatever is still
- * submitted waits for ever, in memory that is private again.
+ * Processes still run, on other processors too, until long after this: the function driver
+ * is told, so that none of them is in shared memory when it becomes private. What is in
+ * flight then waits for ever: an error at the last moment is worse than none.
  */
 void airlock_device_shutdown(struct core_device *core)
 {
+	unsigned long flags;
+
+	/* From here on it is not negotiated with any more. */
 	mutex_lock(&core->lock);
-	core->down = true;
-	WRITE_ONCE(core->failed, true);
+	WRITE_ONCE(core->down, true);
 	mutex_unlock(&core->lock);
+
+	spin_lock_irqsave(&core->event_lock, flags);
+	/* Told by the work, which airlock_stop() in the function driver's removal waits for. */
+	device_out_of_service(core);
+	spin_unlock_irqrestore(&core->event_lock, flags);
+	flush_delayed_work(&core->recover_work);
 
 	airlock_stop(&core->pub);
 	pci_clear_master(core->pub.pdev);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The count of steps, and the one that is to fail; only in modules built for tests.
- * Part of airlock.ko: the parameters are airlock.fault and airlock.fault_steps.
+ * Part of airlock.ko: the parameter is airlock.fault_steps.
  */
 #include <linux/atomic.h>
 #include <linux/export.h>
@@ -12,9 +12,8 @@
 
 static atomic_t fault_count = ATOMIC_INIT(0);
 
+/* The step that fails, counted from 1; 0: none. */
 static unsigned int fault;
-module_param(fault, uint, 0444);
-MODULE_PARM_DESC(fault, "the step that fails, counted from 1 since loading; 0: none");
 
 static int fault_steps_get(char *buf, const struct kernel_param *kp)
 {

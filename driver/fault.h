@@ -11,9 +11,9 @@
  *   p = fault_ptr(kzalloc(bytes, GFP_KERNEL));
  *   if (fault_due("reset") || status)
  *
- * In modules built with FAULTS=1 the steps are counted, and the step that
- * airlock.fault= names by its number fails instead of being taken: once, so that whatever
- * is tried next is not disturbed. airlock.fault_steps tells the count. In all others
+ * In modules built with FAULTS=1 the steps are counted, and the step whose number was
+ * written to airlock.fault_steps fails instead of being taken: once, so that whatever
+ * is tried next is not disturbed. Read, that tells the count. In all others
  * the wrappers are what they wrap, and there is no such parameter.
  */
 #ifndef DRIVER_FAULT_H

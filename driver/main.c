@@ -24,6 +24,10 @@ static int __init airlock_init(void)
 	if (err)
 		return err;
 
+	err = airlock_region_init();
+	if (err)
+		return err;
+
 	airlock_audit_init();
 
 	err = airlock_window_init();
@@ -40,6 +44,7 @@ err_window:
 	airlock_window_exit();
 err_audit:
 	airlock_audit_exit();
+	airlock_region_exit();
 	return err;
 }
 

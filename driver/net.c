@@ -31,9 +31,6 @@
 #include "fault.h"
 #include "net.h"
 
-/* Time without any completion after which a device is given up. */
-#define NET_WATCHDOG	(20 * HZ)
-
 /* ---- configuration ----------------------------------------------------------------- */
 
 static void net_carrier(struct net_nic *nic, bool on)
@@ -78,10 +75,11 @@ static void net_config(struct airlock_device *adev)
 	net_carrier(nic, net_link(nic, &config));
 
 	mutex_lock(&nic->link_lock);
-	if (net_asks(nic, &config) && !nic->leaving) {
+	if (net_asks(nic, &config))
 		WRITE_ONCE(nic->announce, true);
+	/* Also what a device asked for that then failed. */
+	if (READ_ONCE(nic->announce) && !nic->leaving)
 		schedule_work(&nic->chores);
-	}
 	mutex_unlock(&nic->link_lock);
 }
 
@@ -147,7 +145,7 @@ static void net_set_features(struct net_nic *nic)
 	if (f & NET_F(CTRL_VLAN))
 		ndev->features |= NETIF_F_HW_VLAN_CTAG_FILTER;
 	/* What cannot be switched off is not shown: the stack warns of such. */
-	if (nic->plan.offloads & (NET_OFF_TSO4 | NET_OFF_TSO6 | NET_OFF_USO) &&
+	if (nic->plan.offloads & NET_OFF_JOINED &&
 	    f & NET_F(CTRL_GUEST_OFFLOADS)) {
 		ndev->features |= NETIF_F_GRO_HW;
 		ndev->hw_features |= NETIF_F_GRO_HW;
@@ -191,12 +189,14 @@ static void net_start_pairs(struct net_nic *nic)
 	/* net_stop_pairs() stops all of the stack's queues, and the watchdog watches all. */
 	for (; i < nic->plan.pairs; i++)
 		net_tx_retire(&nic->pair[i].tx);
+	net_watch_start(nic);
 }
 
 static void net_stop_pairs(struct net_nic *nic)
 {
 	unsigned int i;
 
+	net_watch_stop(nic);
 	netif_tx_disable(nic->ndev);
 	for (i = 0; i < nic->pairs; i++)
 		net_stop_pair(&nic->pair[i]);
@@ -208,7 +208,7 @@ static void net_spread(struct net_nic *nic)
 	unsigned int i, cpu, at;
 	cpumask_var_t mask;
 
-	if (!zalloc_cpumask_var(&mask, GFP_KERNEL))
+	if (fault_due("zalloc_cpumask_var") || !zalloc_cpumask_var(&mask, GFP_KERNEL))
 		return;
 	for (i = 0; i < nic->pairs; i++) {
 		cpumask_clear(mask);
@@ -412,9 +412,9 @@ static int net_resize(struct net_nic *nic)
 	int err = 0;
 
 	for (i = 0; !err && i < nic->plan.pairs; i++) {
-		err = airlock_queue_resize(nic->pair[i].rx.q, nic->rx_next);
+		err = fault_int(airlock_queue_resize(nic->pair[i].rx.q, nic->rx_next));
 		if (!err)
-			err = airlock_queue_resize(nic->pair[i].tx.q, nic->tx_next);
+			err = fault_int(airlock_queue_resize(nic->pair[i].tx.q, nic->tx_next));
 	}
 	nic->rx_size = nic->rx_next;
 	nic->tx_size = nic->tx_next;
@@ -433,9 +433,9 @@ static int net_restart(struct net_nic *nic, bool *link)
 	if (!err)
 		err = airlock_config_read(nic->adev, &config, sizeof(config));
 	for (i = 0; !err && i < nic->plan.pairs; i++) {
-		err = net_rx_begin(&nic->pair[i].rx);
+		err = fault_int(net_rx_begin(&nic->pair[i].rx));
 		if (!err)
-			err = net_tx_begin(&nic->pair[i].tx);
+			err = fault_int(net_tx_begin(&nic->pair[i].tx));
 	}
 	if (!err)
 		err = airlock_ready(nic->adev);
@@ -455,11 +455,12 @@ static int net_recover(struct airlock_device *adev)
 
 	rtnl_lock();
 	err = net_restart(nic, &link);
-	if (err) {
-		/* It may not accept other sizes than it had at first. */
+	if (err == -EINVAL) {
+		netdev_warn(nic->ndev, "rings of %u and %u descriptors are not accepted, back to %u and %u\n",
+			    nic->rx_next, nic->tx_next, nic->plan.rx_size, nic->plan.tx_size);
 		nic->rx_next = nic->plan.rx_size;
 		nic->tx_next = nic->plan.tx_size;
-	} else {
+	} else if (!err) {
 		WRITE_ONCE(nic->down, false);
 		if (netif_running(nic->ndev))
 			net_start_pairs(nic);
@@ -496,7 +497,7 @@ static struct net_nic *net_alloc(struct airlock_device *adev, const struct net_p
 	SET_NETDEV_DEV(ndev, &adev->pdev->dev);
 	ndev->netdev_ops = &net_netdev_ops;
 	ndev->ethtool_ops = &net_ethtool_ops;
-	ndev->watchdog_timeo = NET_WATCHDOG;
+	ndev->watchdog_timeo = NET_STALL_SECONDS * HZ;
 
 	nic = netdev_priv(ndev);
 	nic->adev = adev;
@@ -510,6 +511,7 @@ static struct net_nic *net_alloc(struct airlock_device *adev, const struct net_p
 	netdev_rss_key_fill(nic->rss_key, sizeof(nic->rss_key));
 	net_spread_frames(nic, nic->pairs);
 	mutex_init(&nic->link_lock);
+	net_watch_init(nic);
 	net_ctrl_init(nic);
 	return nic;
 }

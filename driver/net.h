@@ -34,6 +34,14 @@
 #define NET_SLOT_BYTES_MIN	2048u
 #define NET_SLOTS_MIN		64u
 
+/*
+ * Time without any completion of what was sent after which a device is given up: when the
+ * stack's queue is stopped for it, and when it is not. The latter is longer than a device must
+ * be up to have all its attempts again (device.c): one whose peer sleeps is not lost for it.
+ */
+#define NET_STALL_SECONDS	20u
+#define NET_DEAF_SECONDS	75u
+
 /* The control queue's memory, and the most descriptors of a command. */
 #define NET_CTRL_SPAN		4096u
 #define NET_CTRL_DESCS		3u
@@ -84,6 +92,7 @@ enum net_rx_stat {
 	NET_RX_PACKETS,
 	NET_RX_BYTES,
 	NET_RX_KICKS,
+	NET_RX_LATE,		/* times frames were found without a call */
 	NET_RX_XDP_DROPS,
 	NET_RX_XDP_TX,
 	NET_RX_XDP_REDIRECTS,
@@ -100,6 +109,7 @@ enum net_tx_stat {
 	NET_TX_STOPS,		/* times the queue had to wait for room */
 	NET_TX_DROPS,
 	NET_TX_LATE,		/* times completions were found without a call */
+	NET_TX_LATE_KICKS,	/* kicks that the device had not asked for */
 	NET_TX_TIMEOUTS,
 	NET_TX_STATS,
 };
@@ -122,7 +132,11 @@ struct net_rx_part {
  * @dim: what chooses when the interface is adaptive
  * @usecs: how long after a look that found frames; 0: at the device's next call
  * @adapted: likewise, when @dim chooses
- * @looks: looks, for @dim
+ * @looks: looks
+ * @seen: @looks at the last watch
+ * @waited: something was in the ring at the last watch
+ * @kicked: nothing came since it was kicked by the watch
+ * @late: the watch found what no call told of
  */
 struct net_coalesce {
 	struct hrtimer timer;
@@ -130,6 +144,10 @@ struct net_coalesce {
 	u32 usecs;
 	u32 adapted;
 	u16 looks;
+	u16 seen;
+	bool waited;
+	bool kicked;
+	bool late;
 };
 
 /**
@@ -197,6 +215,9 @@ struct net_tx_frame {
  * @frame: frames in flight
  * @armed: a call was asked for and has not been seen
  * @full: the stack's queue is stopped for want of room
+ * @done: frames that came back
+ * @seen: @done at the last watch
+ * @stalled: watches one after the other that nothing had come back at
  * @sync: for readers of @stat
  * @stat: counters
  */
@@ -210,6 +231,9 @@ struct net_tx {
 	struct net_tx_frame *frame;
 	bool armed;
 	bool full;
+	u32 done;
+	u32 seen;
+	u32 stalled;
 	struct u64_stats_sync sync;
 	u64_stats_t stat[NET_TX_STATS];
 };
@@ -289,6 +313,7 @@ struct net_ctrl {
  * @prog: XDP program, or NULL
  * @vlans: VLANs that are wanted
  * @chores: what waits for the stack's lock
+ * @watch: looks after calls and kicks that do not come
  * @pair: the plan's pairs
  */
 struct net_nic {
@@ -313,6 +338,7 @@ struct net_nic {
 	struct bpf_prog __rcu *prog;
 	DECLARE_BITMAP(vlans, VLAN_N_VID);
 	struct work_struct chores;
+	struct delayed_work watch;
 	struct net_pair pair[];
 };
 
@@ -343,10 +369,15 @@ int net_vlan_kill(struct net_device *ndev, __be16 proto, u16 vid);
 /* net_coalesce.c */
 void net_coalesce_init(struct net_rx *rx);
 void net_coalesce_stop(struct net_rx *rx);
+void net_coalesce_look(struct net_rx *rx);
 bool net_coalesce_later(struct net_rx *rx, int work);
+void net_watch_init(struct net_nic *nic);
+void net_watch_start(struct net_nic *nic);
+void net_watch_stop(struct net_nic *nic);
 int net_get_coalesce(struct net_device *ndev, struct ethtool_coalesce *coal,
 		     struct kernel_ethtool_coalesce *kernel_coal,
 		     struct netlink_ext_ack *extack);
+int net_get_queue_coalesce(struct net_device *ndev, u32 queue, struct ethtool_coalesce *coal);
 int net_set_coalesce(struct net_device *ndev, struct ethtool_coalesce *coal,
 		     struct kernel_ethtool_coalesce *kernel_coal,
 		     struct netlink_ext_ack *extack);
@@ -375,6 +406,7 @@ void net_rx_stop(struct net_rx *rx);
 int net_tx_open(struct net_nic *nic, unsigned int index);
 void net_tx_close(struct net_tx *tx);
 int net_tx_begin(struct net_tx *tx);
+void net_tx_watch(struct net_tx *tx);
 void net_tx_start(struct net_tx *tx);
 void net_tx_stop(struct net_tx *tx);
 void net_tx_retire(struct net_tx *tx);

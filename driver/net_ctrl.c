@@ -61,6 +61,7 @@ static unsigned long net_ctrl_patience(struct net_ctrl *ctrl)
 static int net_ctrl_wait(struct net_ctrl *ctrl, struct ring_done *done)
 {
 	const unsigned long begin = jiffies, deadline = begin + net_ctrl_patience(ctrl);
+	const bool fault = fault_due("command's answer");
 	unsigned int wait_us = 20;
 	unsigned long flags;
 	bool late;
@@ -68,9 +69,9 @@ static int net_ctrl_wait(struct net_ctrl *ctrl, struct ring_done *done)
 
 	for (;;) {
 		/* Looked at before the ring, so that the last look counts. */
-		late = time_after(jiffies, deadline) || airlock_failed(ctrl->q->adev);
+		late = time_after(jiffies, deadline) || airlock_failed(ctrl->q->adev) || fault;
 		spin_lock_irqsave(&ctrl->q->lock, flags);
-		ret = ring_drv_poll(&ctrl->q->ring, done);
+		ret = fault ? 0 : ring_drv_poll(&ctrl->q->ring, done);
 		if (!ret && late)
 			ring_drv_break(&ctrl->q->ring, RING_STALLED);
 		spin_unlock_irqrestore(&ctrl->q->lock, flags);
@@ -129,7 +130,7 @@ static int net_ctrl_command(struct net_nic *nic, u8 class, u8 cmd, u32 bytes)
 	}
 	if (done.len)
 		shared_copy_in(&ack, shared_at(ctrl->span.cpu, NET_CTRL_ACK), sizeof(ack));
-	return ack == VIRTIO_NET_OK ? 0 : -EOPNOTSUPP;
+	return ack == VIRTIO_NET_OK && !fault_due("command") ? 0 : -EOPNOTSUPP;
 }
 
 static void net_ctrl_put16(u8 **p, u16 value)

@@ -18,6 +18,7 @@ static const char net_rx_names[NET_RX_STATS][16] = {
 	[NET_RX_PACKETS] = "packets",
 	[NET_RX_BYTES] = "bytes",
 	[NET_RX_KICKS] = "kicks",
+	[NET_RX_LATE] = "late",
 	[NET_RX_XDP_DROPS] = "xdp_drops",
 	[NET_RX_XDP_TX] = "xdp_tx",
 	[NET_RX_XDP_REDIRECTS] = "xdp_redirects",
@@ -44,6 +45,7 @@ static const char net_tx_names[NET_TX_STATS][16] = {
 	[NET_TX_STOPS] = "stops",
 	[NET_TX_DROPS] = "drops",
 	[NET_TX_LATE] = "late",
+	[NET_TX_LATE_KICKS] = "late_kicks",
 	[NET_TX_TIMEOUTS] = "timeouts",
 };
 
@@ -321,6 +323,7 @@ const struct ethtool_ops net_ethtool_ops = {
 				     ETHTOOL_COALESCE_USE_ADAPTIVE_RX,
 	.get_coalesce = net_get_coalesce,
 	.set_coalesce = net_set_coalesce,
+	.get_per_queue_coalesce = net_get_queue_coalesce,
 	.get_drvinfo = net_get_drvinfo,
 	.get_link = ethtool_op_get_link,
 	.get_link_ksettings = net_get_link_ksettings,

@@ -331,6 +331,7 @@ static int net_rx_poll(struct napi_struct *napi, int budget)
 	if (!budget)
 		return 0;
 
+	net_coalesce_look(rx);
 	net_rx_disarm(rx);
 	for (work = 0; work < budget; work++) {
 		if (!net_rx_gather(rx, &raw, &loss))

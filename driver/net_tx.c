@@ -30,9 +30,10 @@
  * at a time. What was sent last may stay unreclaimed until the next frame, and counts
  * as in flight in the limits' statistics (sysfs) for so long.
  *
- * A device that never completes stops the queue for ever; the stack's watchdog
- * then calls net_tx_timeout(), which looks once more, for the case that only a call
- * was lost, and else gives the device up.
+ * When only a call was lost, net_tx_watch() sees it, which looks each second. A device that
+ * never completes stops the queue for ever; the stack's watchdog then calls
+ * net_tx_timeout(), which looks once more and gives the device up. With too few frames
+ * for that, net_tx_watch() does so, in the end.
  *
  * The lock is taken with interrupts off, since netpoll may send from anywhere.
  */
@@ -109,6 +110,7 @@ static int net_tx_reclaim(struct net_tx *tx)
 		bytes += frame->bytes;
 		frames++;
 	}
+	tx->done += frames;
 	if (frames)
 		netdev_tx_completed_queue(txq, frames, bytes);
 	if (tx->full && !READ_ONCE(tx->nic->down) &&
@@ -526,6 +528,62 @@ static void net_tx_call(struct airlock_queue *q)
 	napi_schedule(&tx->napi);
 }
 
+/* Nothing comes back; the ring was broken for it. */
+static void net_tx_stalled(struct net_tx *tx, unsigned int seconds)
+{
+	netdev_err(tx->nic->ndev, "%s: the device completes nothing for %u s, giving it up\n",
+		   tx->q->name, seconds);
+	airlock_queue_fault(tx->q);
+}
+
+/**
+ * net_tx_watch() - kick for what does not come back, wake what no call woke
+ * @tx: the queue; process context, once a second
+ *
+ * The stack's watchdog looks only at queues that are stopped, and a few frames that are never
+ * completed stop none: connections would send again, less and less often, and hear nothing.
+ * While anything comes back without being looked for here, there is nothing to be done.
+ */
+void net_tx_watch(struct net_tx *tx)
+{
+	struct net_tx_after after = {};
+	bool waited, stuck = false;
+	unsigned long flags;
+
+	spin_lock_irqsave(&tx->q->lock, flags);
+	if (tx->done != tx->seen) {
+		tx->stalled = 0;
+		goto out;
+	}
+	waited = tx->armed && net_tx_is_stopped(tx);
+	if (net_tx_reclaim(tx) < 0)
+		after.fault = true;
+	else if (ring_drv_in_flight(&tx->q->ring) && tx->done == tx->seen)
+		after.kick = true;
+	/* The call was lost. As long as it counts as on order none comes when it is needed next. */
+	after.work = waited && !net_tx_is_stopped(tx);
+	if (after.work)
+		net_tx_count(tx, NET_TX_LATE, 1);
+	if (after.kick)
+		net_tx_count(tx, NET_TX_LATE_KICKS, 1);
+	tx->stalled = after.kick && netif_carrier_ok(tx->nic->ndev) ? tx->stalled + 1 : 0;
+	stuck = tx->stalled >= NET_DEAF_SECONDS;
+	if (stuck) {
+		net_tx_count(tx, NET_TX_TIMEOUTS, 1);
+		ring_drv_break(&tx->q->ring, RING_STALLED);
+	}
+out:
+	tx->seen = tx->done;
+	spin_unlock_irqrestore(&tx->q->lock, flags);
+	if (stuck) {
+		net_tx_stalled(tx, NET_DEAF_SECONDS);
+		return;
+	}
+	local_bh_disable();
+	net_tx_follow_up(tx, after);
+	local_bh_enable();
+}
+
 /**
  * net_tx_timeout() - the stack's queue is stopped for too long; ndo_tx_timeout
  * @ndev: the interface
@@ -543,20 +601,20 @@ void net_tx_timeout(struct net_device *ndev, unsigned int index)
 		return;
 	spin_lock_irqsave(&tx->q->lock, flags);
 	ret = net_tx_reclaim(tx);
-	stuck = ret <= 0 && ring_drv_in_flight(&tx->q->ring);
-	net_tx_count(tx, stuck ? NET_TX_TIMEOUTS : NET_TX_LATE, 1);
+	stuck = !ret && ring_drv_in_flight(&tx->q->ring);
+	if (ret >= 0)
+		net_tx_count(tx, stuck ? NET_TX_TIMEOUTS : NET_TX_LATE, 1);
 	if (stuck)
 		ring_drv_break(&tx->q->ring, RING_STALLED);
 	spin_unlock_irqrestore(&tx->q->lock, flags);
-	if (!stuck) {
+
+	if (stuck)
+		net_tx_stalled(tx, NET_STALL_SECONDS);
+	else if (ret < 0)
+		airlock_queue_fault(tx->q);
+	else
 		/* NAPI puts a new call on order in place of the one that was lost. */
 		napi_schedule(&tx->napi);
-		return;
-	}
-
-	netdev_err(ndev, "%s: the device completes nothing for %u s, giving it up\n",
-		   tx->q->name, ndev->watchdog_timeo / HZ);
-	airlock_queue_fault(tx->q);
 }
 
 /* ---- up, down, set-up ----------------------------------------------------------------- */
@@ -574,10 +632,12 @@ void net_tx_start(struct net_tx *tx)
 	spin_lock_irqsave(&tx->q->lock, flags);
 	tx->full = false;
 	tx->armed = false;
+	tx->stalled = 0;
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 
-	netif_tx_start_queue(net_tx_stack_queue(tx));
 	napi_enable(&tx->napi);
+	/* What was sent while the device was out of service waits in the stack's queue. */
+	netif_tx_wake_queue(net_tx_stack_queue(tx));
 	local_bh_disable();
 	napi_schedule(&tx->napi);
 	local_bh_enable();

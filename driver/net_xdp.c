@@ -217,7 +217,7 @@ static int net_xdp_check(const struct net_nic *nic, struct netlink_ext_ack *exta
 		NL_SET_ERR_MSG(extack, "airlock: the MTU is too large for XDP");
 		return -EINVAL;
 	}
-	if (nic->plan.offloads & (NET_OFF_TSO4 | NET_OFF_TSO6) &&
+	if (nic->plan.offloads & NET_OFF_JOINED &&
 	    !(nic->adev->features & NET_F(CTRL_GUEST_OFFLOADS))) {
 		NL_SET_ERR_MSG(extack, "airlock: the device joins segments and cannot be told not to");
 		return -EOPNOTSUPP;

@@ -5,27 +5,23 @@
  * Theory
  * ------
  * The registers are driven through the kernel's own virtio_pci_modern_dev
- * library. It trusts the host in places where airlock must not, so what it is
- * going to believe is checked here before it starts:
+ * library, but for finding them: its vp_modern_probe() reads the capabilities many
+ * times over, follows the list for as long as that goes on, and believes the last
+ * answer. Here the list is walked once, with a bound, and each structure is read once
+ * and checked (virtio 1.2, 4.1.4):
  *
- *  - the list of vendor capabilities ends (the library would follow a loop);
- *  - each of the four structures that are needed is there and lies wholly
- *    inside its BAR (the library bounds the least length only);
- *  - notify_off_multiplier is one that cannot overflow (virtio 1.2, 4.1.4.4).
+ *  - the four that are needed are there, the first of its kind counts, and each is as
+ *    long as its registers are, aligned, and wholly inside its BAR;
+ *  - notify_off_multiplier is one that cannot overflow (4.1.4.4).
  *
- * A host can answer the library's own reads differently. Then what it mapped is
- * still some part of a BAR, so the lengths are bounded again afterwards by what
- * is mapped whatever the answer was: the rest of the page that the structure
- * starts in. No device's configuration and no notification register that the
- * library maps as a whole crosses a page. A list that loops in the library's reads
- * only still holds this one probe up for ever: a host that wants that can stop the
- * processor as well.
- *
- * Of the library's struct only the pointers @device, @isr and @notify_base and
- * the length @device_len are looked at, for which it has no calls.
+ * What was read is what is mapped, into the library's struct, which its other calls
+ * use as if it had done so itself. The registers for kicks are mapped at once, as far as
+ * PCI_NOTIFY_BYTES_MAX: else the library would map them one by one, by what the capability says
+ * then.
  */
 #include <linux/log2.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <uapi/linux/virtio_ids.h>
 #include <uapi/linux/virtio_pci.h>
 
@@ -43,55 +39,109 @@
 /* 65535 times this, the largest queue_notify_off, still fits 32 bits. */
 #define PCI_NOTIFY_MULTIPLIER_MAX 65536u
 
-static const char * const pci_cap_names[] = {
-	[VIRTIO_PCI_CAP_COMMON_CFG] = "common configuration",
-	[VIRTIO_PCI_CAP_NOTIFY_CFG] = "notification",
-	[VIRTIO_PCI_CAP_ISR_CFG] = "interrupt status",
-	[VIRTIO_PCI_CAP_DEVICE_CFG] = "device configuration",
+/* Those of 4096 queues with a page each, or of 256 with the largest multiplier. */
+#define PCI_NOTIFY_BYTES_MAX	SZ_16M
+
+/**
+ * struct pci_kind - a structure that a device must have
+ * @name: for messages
+ * @bytes: how long it is at least
+ * @align: what its place is a multiple of
+ */
+struct pci_kind {
+	const char *name;
+	u32 bytes;
+	u32 align;
 };
 
-/* Check the multiplier behind a notification capability. */
-static int pci_check_multiplier(struct pci_dev *pdev, int pos)
-{
-	u32 mult;
+static const struct pci_kind pci_kinds[] = {
+	[VIRTIO_PCI_CAP_COMMON_CFG] = {
+		"common configuration", sizeof(struct virtio_pci_common_cfg), 4
+	},
+	[VIRTIO_PCI_CAP_NOTIFY_CFG] = { "notification", 2, 2 },
+	[VIRTIO_PCI_CAP_ISR_CFG] = { "interrupt status", 1, 1 },
+	[VIRTIO_PCI_CAP_DEVICE_CFG] = { "device configuration", 4, 4 },
+};
 
-	pci_read_config_dword(pdev, pos + VIRTIO_PCI_NOTIFY_CAP_MULT, &mult);
-	if (!mult)
+/**
+ * struct pci_cap - a structure, as its capability was read
+ * @bar: the BAR that it is in
+ * @off: where in there
+ * @len: bytes; 0: it was not found
+ */
+struct pci_cap {
+	u8 bar;
+	u32 off;
+	u32 len;
+};
+
+struct pci_caps {
+	struct pci_cap cap[ARRAY_SIZE(pci_kinds)];
+	u32 multiplier;
+};
+
+/* The multiplier behind a notification capability. */
+static int pci_read_multiplier(struct pci_dev *pdev, int pos, u32 *mult)
+{
+	pci_read_config_dword(pdev, pos + VIRTIO_PCI_NOTIFY_CAP_MULT, mult);
+	if (!*mult)
 		return 0;
-	if (mult > 1 && mult <= PCI_NOTIFY_MULTIPLIER_MAX && is_power_of_2(mult))
+	if (*mult > 1 && *mult <= PCI_NOTIFY_MULTIPLIER_MAX && is_power_of_2(*mult))
 		return 0;
 	dev_err(&pdev->dev, "refused: notify_off_multiplier %u is not 0 or a power of two from 2 to %u\n",
-		mult, PCI_NOTIFY_MULTIPLIER_MAX);
+		*mult, PCI_NOTIFY_MULTIPLIER_MAX);
 	return -ENODEV;
 }
 
-/* Check one vendor capability; set its bit in @found when it counts. */
-static int pci_check_cap(struct pci_dev *pdev, int pos, unsigned long *found)
+/*
+ * Is it a structure that counts? Others are to be ignored (virtio 1.2, 4.1.4.1). @type and its
+ * BAR are good as indices then.
+ */
+static bool pci_cap_counts(struct pci_dev *pdev, u8 *type, struct pci_cap *cap,
+			   const struct pci_caps *caps)
 {
-	u32 off, len;
-	u8 type, bar;
-
-	pci_read_config_byte(pdev, pos + VIRTIO_PCI_CAP_CFG_TYPE, &type);
-	pci_read_config_byte(pdev, pos + VIRTIO_PCI_CAP_BAR, &bar);
-	pci_read_config_dword(pdev, pos + VIRTIO_PCI_CAP_OFFSET, &off);
-	pci_read_config_dword(pdev, pos + VIRTIO_PCI_CAP_LENGTH, &len);
-
-	/* Both to be ignored (virtio 1.2, 4.1.4.1). */
-	if (!type || type >= ARRAY_SIZE(pci_cap_names) || bar >= PCI_STD_NUM_BARS)
-		return 0;
-
-	if (!len || (u64)off + len > pci_resource_len(pdev, bar)) {
-		dev_err(&pdev->dev, "refused: %s at %u, %u bytes, is not inside BAR %u\n",
-			pci_cap_names[type], off, len, bar);
-		return -ENODEV;
-	}
-	*found |= BIT(type);
-	return type == VIRTIO_PCI_CAP_NOTIFY_CFG ? pci_check_multiplier(pdev, pos) : 0;
+	if (!*type || *type >= ARRAY_SIZE(pci_kinds) || cap->bar >= PCI_STD_NUM_BARS)
+		return false;
+	*type = array_index_nospec(*type, ARRAY_SIZE(pci_kinds));
+	cap->bar = array_index_nospec(cap->bar, PCI_STD_NUM_BARS);
+	/* The first of a kind is preferred, of those in a BAR that is there. */
+	return !caps->cap[*type].len && pci_resource_len(pdev, cap->bar) &&
+	       pci_resource_flags(pdev, cap->bar) & (IORESOURCE_MEM | IORESOURCE_IO);
 }
 
-static int pci_check_caps(struct pci_dev *pdev)
+/* Read one vendor capability, and keep it when it counts. */
+static int pci_read_cap(struct pci_dev *pdev, int pos, struct pci_caps *caps)
 {
-	unsigned long found = 0;
+	struct pci_cap cap;
+	const struct pci_kind *kind;
+	u8 type;
+
+	pci_read_config_byte(pdev, pos + VIRTIO_PCI_CAP_CFG_TYPE, &type);
+	pci_read_config_byte(pdev, pos + VIRTIO_PCI_CAP_BAR, &cap.bar);
+	pci_read_config_dword(pdev, pos + VIRTIO_PCI_CAP_OFFSET, &cap.off);
+	pci_read_config_dword(pdev, pos + VIRTIO_PCI_CAP_LENGTH, &cap.len);
+	if (!pci_cap_counts(pdev, &type, &cap, caps))
+		return 0;
+
+	kind = &pci_kinds[type];
+	if ((u64)cap.off + cap.len > pci_resource_len(pdev, cap.bar)) {
+		dev_err(&pdev->dev, "refused: %s at %u, %u bytes, is not inside BAR %u\n",
+			kind->name, cap.off, cap.len, cap.bar);
+		return -ENODEV;
+	}
+	if (cap.len < kind->bytes || cap.off % kind->align) {
+		dev_err(&pdev->dev, "refused: %s at %u, %u bytes, is not at a multiple of %u, at least %u bytes\n",
+			kind->name, cap.off, cap.len, kind->align, kind->bytes);
+		return -ENODEV;
+	}
+	caps->cap[type] = cap;
+	if (type != VIRTIO_PCI_CAP_NOTIFY_CFG)
+		return 0;
+	return pci_read_multiplier(pdev, pos, &caps->multiplier);
+}
+
+static int pci_read_caps(struct pci_dev *pdev, struct pci_caps *caps)
+{
 	unsigned int n = 0;
 	int pos, type, err;
 
@@ -101,33 +151,88 @@ static int pci_check_caps(struct pci_dev *pdev)
 			dev_err(&pdev->dev, "refused: its list of capabilities loops\n");
 			return -ENODEV;
 		}
-		err = pci_check_cap(pdev, pos, &found);
+		err = pci_read_cap(pdev, pos, caps);
 		if (err)
 			return err;
 	}
-	for (type = 1; type < ARRAY_SIZE(pci_cap_names); type++) {
-		if (found & BIT(type))
+	for (type = 1; type < ARRAY_SIZE(pci_kinds); type++) {
+		if (caps->cap[type].len)
 			continue;
 		dev_err(&pdev->dev, "refused: no %s capability: not a modern virtio device\n",
-			pci_cap_names[type]);
+			pci_kinds[type].name);
 		return -ENODEV;
 	}
 	return 0;
 }
 
-/* Bound what the library mapped by what is mapped for certain. */
-static int pci_check_mapped(struct core_device *core)
+static void __iomem *pci_map_cap(struct pci_dev *pdev, const struct pci_cap *cap, u32 bytes)
+{
+	return pci_iomap_range(pdev, cap->bar, cap->off, bytes);
+}
+
+/* Of those that are there; the library's vp_modern_remove() would warn of one that is not. */
+static void pci_unmap(struct core_device *core)
 {
 	struct virtio_pci_modern_device *mdev = &core->mdev;
-	size_t page_rest;
+	void __iomem *const mapped[] = {
+		mdev->common, mdev->isr, mdev->device, mdev->notify_base,
+	};
+	unsigned int i;
 
-	if (!mdev->device) {
-		dev_err(&core->pub.pdev->dev, "refused: its capabilities change\n");
-		return -ENODEV;
-	}
-	page_rest = PAGE_SIZE - offset_in_page((unsigned long)mdev->device);
-	core->config_bytes = min(mdev->device_len, page_rest);
+	for (i = 0; i < ARRAY_SIZE(mapped); i++)
+		if (mapped[i])
+			pci_iounmap(core->pub.pdev, mapped[i]);
+	pci_release_selected_regions(core->pub.pdev, mdev->modern_bars);
+}
+
+/* Map what was read, into what pci_unmap() unmaps, also when this fails half way. */
+static int pci_map_caps(struct core_device *core, const struct pci_caps *caps)
+{
+	const struct pci_cap *notify = &caps->cap[VIRTIO_PCI_CAP_NOTIFY_CFG];
+	const struct pci_cap *device = &caps->cap[VIRTIO_PCI_CAP_DEVICE_CFG];
+	struct virtio_pci_modern_device *mdev = &core->mdev;
+	struct pci_dev *pdev = core->pub.pdev;
+
+	mdev->common = fault_ptr(pci_map_cap(pdev, &caps->cap[VIRTIO_PCI_CAP_COMMON_CFG],
+					     sizeof(*mdev->common)));
+	mdev->isr = fault_ptr(pci_map_cap(pdev, &caps->cap[VIRTIO_PCI_CAP_ISR_CFG], 1));
+	/* No device has more of it than that. */
+	mdev->device_len = min_t(size_t, device->len, PAGE_SIZE);
+	mdev->device = fault_ptr(pci_map_cap(pdev, device, mdev->device_len));
+
+	mdev->notify_offset_multiplier = caps->multiplier;
+	mdev->notify_len = min_t(size_t, notify->len, PCI_NOTIFY_BYTES_MAX);
+	mdev->notify_base = fault_ptr(pci_map_cap(pdev, notify, mdev->notify_len));
+
+	if (!mdev->common || !mdev->isr || !mdev->device || !mdev->notify_base)
+		return -ENOMEM;
 	return 0;
+}
+
+/* Have the device's registers, until pci_unmap(). */
+static int pci_map(struct core_device *core)
+{
+	struct virtio_pci_modern_device *mdev = &core->mdev;
+	struct pci_dev *pdev = core->pub.pdev;
+	struct pci_caps caps = {};
+	int type, err;
+
+	err = pci_read_caps(pdev, &caps);
+	if (err)
+		return err;
+	for (type = 1; type < ARRAY_SIZE(pci_kinds); type++)
+		mdev->modern_bars |= BIT(caps.cap[type].bar);
+	err = fault_int(pci_request_selected_regions(pdev, mdev->modern_bars, AIRLOCK_MODULE));
+	if (err) {
+		dev_err(&pdev->dev, "refused: somebody else has its registers (%d)\n", err);
+		return err;
+	}
+	err = pci_map_caps(core, &caps);
+	if (err) {
+		dev_err(&pdev->dev, "refused: its registers cannot be mapped (%d)\n", err);
+		pci_unmap(core);
+	}
+	return err;
 }
 
 /* The virtio device type, or 0 for one that is not ours (virtio 1.2, 4.1.2). */
@@ -160,25 +265,15 @@ static int airlock_pci_probe(struct pci_dev *pdev, const struct pci_device_id *i
 	if (err)
 		goto err_destroy;
 
-	err = fault_int(pci_check_caps(pdev));
-	if (err)
-		goto err_disable;
-
 	err = fault_int(dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64)));
 	if (err) {
 		dev_err(&pdev->dev, "refused: no 64-bit addresses on its bus\n");
 		goto err_disable;
 	}
 
-	err = fault_int(vp_modern_probe(&core->mdev));
-	if (err) {
-		dev_err(&pdev->dev, "refused: its registers cannot be mapped (%d)\n", err);
-		goto err_disable;
-	}
-
-	err = fault_int(pci_check_mapped(core));
+	err = pci_map(core);
 	if (err)
-		goto err_unmap;
+		goto err_disable;
 
 	pci_set_master(pdev);
 
@@ -190,8 +285,7 @@ static int airlock_pci_probe(struct pci_dev *pdev, const struct pci_device_id *i
 
 err_master:
 	pci_clear_master(pdev);
-err_unmap:
-	vp_modern_remove(&core->mdev);
+	pci_unmap(core);
 err_disable:
 	pci_disable_device(pdev);
 err_destroy:
@@ -205,7 +299,7 @@ static void airlock_pci_remove(struct pci_dev *pdev)
 
 	airlock_device_retract(core);
 	pci_clear_master(pdev);
-	vp_modern_remove(&core->mdev);
+	pci_unmap(core);
 	pci_disable_device(pdev);
 	airlock_device_destroy(core);
 }

@@ -5,8 +5,8 @@
  * Theory
  * ------
  * What happens on the ring is ring/'s; this file connects a driver half to a
- * device. The device's answers are checked as they come: a size that is no power
- * of two or is not kept, a notification register outside what is mapped, a queue
+ * device. The device's answers are checked as they come: a size that cannot
+ * be or is not kept, a notification register outside what is mapped, a queue
  * that is enabled already or will not be: the queue is refused and so, in the end,
  * is the device.
  *
@@ -15,6 +15,7 @@
  * name and takes it up, zeroed. A queue that stays open over a reset is set up again
  * where it is, with an empty ring.
  */
+#include <linux/log2.h>
 #include <linux/slab.h>
 
 #include "core.h"
@@ -26,36 +27,19 @@ static bool queue_kicks_with_data(const struct core_device *core)
 	return core->pub.features & BIT_ULL(VIRTIO_F_NOTIFICATION_DATA);
 }
 
-/* Not aligned, or not inside the rest of the page where the notification area begins. */
-static bool queue_notify_strays(const struct core_device *core, void __iomem *notify)
+/* Where to kick. The library bounds two bytes by the area's end, and does not look at alignment. */
+static int queue_find_notify(struct core_device *core, struct core_queue *cq)
 {
-	unsigned long base = (unsigned long)core->mdev.notify_base;
-	size_t bytes = queue_kicks_with_data(core) ? sizeof(u32) : sizeof(u16);
+	const size_t bytes = queue_kicks_with_data(core) ? sizeof(u32) : sizeof(u16);
 
-	/* Else it could begin with the last bytes of the page, and the store cross it. */
-	if (!IS_ALIGNED((unsigned long)notify, bytes))
-		return true;
-	return base && ((unsigned long)notify & PAGE_MASK) != (base & PAGE_MASK);
-}
-
-/* Where to kick; see pci.c for why the library's answer is checked. */
-static int queue_map_notify(struct core_device *core, struct core_queue *cq)
-{
 	cq->notify = fault_ptr(vp_modern_map_vq_notify(&core->mdev, cq->pub.index, NULL));
-	if (cq->notify && !queue_notify_strays(core, cq->notify))
+	if (cq->notify && IS_ALIGNED((unsigned long)cq->notify, bytes) &&
+	    cq->notify - core->mdev.notify_base + bytes <= core->mdev.notify_len)
 		return 0;
 	dev_err(&core->pub.pdev->dev, "%s: its notification register is not where it can be\n",
 		cq->pub.name);
 	cq->notify = NULL;
 	return -EIO;
-}
-
-static void queue_unmap_notify(struct core_device *core, struct core_queue *cq)
-{
-	/* Mapped for this queue alone only when there is no common mapping. */
-	if (cq->notify && !core->mdev.notify_base)
-		pci_iounmap(core->pub.pdev, cq->notify);
-	cq->notify = NULL;
 }
 
 static u32 queue_max(struct core_device *core, u16 index)
@@ -65,7 +49,8 @@ static u32 queue_max(struct core_device *core, u16 index)
 	if (index >= vp_modern_get_num_queues(&core->mdev))
 		return 0;
 	size = vp_modern_get_queue_size(&core->mdev, index);
-	return ring_size_ok(size, core->pub.features) ? size : 0;
+	/* A packed ring may have any size (virtio 1.2, 2.8.10.1); half of that is used at least. */
+	return ring_size_ok(size, core->pub.features) ? rounddown_pow_of_two(size) : 0;
 }
 
 u32 airlock_queue_max(struct airlock_device *adev, u16 index)
@@ -124,7 +109,8 @@ static int queue_start_ring(struct core_device *core, struct core_queue *cq)
 	int err;
 
 	spin_lock_irqsave(&q->lock, flags);
-	err = ring_drv_init(&q->ring, &cq->areas, q->size, core->pub.features, cq->shadow);
+	err = fault_int(ring_drv_init(&q->ring, &cq->areas, q->size, core->pub.features,
+				      cq->shadow));
 	spin_unlock_irqrestore(&q->lock, flags);
 	if (err)
 		return err;
@@ -152,9 +138,10 @@ static int queue_check(struct core_device *core, struct core_queue *cq)
 	}
 	if (size <= max)
 		vp_modern_set_queue_size(mdev, index, size);
-	if (size > max || vp_modern_get_queue_size(mdev, index) != size) {
+	if (size > max || fault_due("queue size") ||
+	    vp_modern_get_queue_size(mdev, index) != size) {
 		dev_err(dev, "%s: it does not accept %u descriptors\n", cq->pub.name, size);
-		return -EIO;
+		return -EINVAL;
 	}
 	return 0;
 }
@@ -189,7 +176,7 @@ static int queue_set_up(struct core_device *core, struct core_queue *cq)
 	if (!err)
 		err = airlock_vector_attach(cq);
 	if (!err)
-		err = queue_map_notify(core, cq);
+		err = queue_find_notify(core, cq);
 	if (!err)
 		err = queue_program(core, cq);
 	return err;
@@ -201,7 +188,7 @@ static int queue_set_up(struct core_device *core, struct core_queue *cq)
  *
  * A queue's notification register is where it was: only the same device is restarted.
  *
- * Return: 0, or -errno when the device does not accept one of them.
+ * Return: 0, or -errno when the device does not accept one of them; -EINVAL for its size.
  */
 int airlock_queues_restart(struct core_device *core)
 {
@@ -223,7 +210,6 @@ int airlock_queues_restart(struct core_device *core)
 static void queue_free(struct core_device *core, struct core_queue *cq)
 {
 	airlock_vector_detach(cq);
-	queue_unmap_notify(core, cq);
 	kvfree(cq->shadow);
 	kfree(cq);
 }

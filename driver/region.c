@@ -9,36 +9,39 @@
  * chunks in order and live as long as the region. So sharing, which is slow and
  * shatters the kernel's own mappings, happens at probe and never afterwards.
  *
- * A budget in several chunks can be left with room in pieces that are each too
- * small for the next span. The budget is a promise, so the span gets a chunk of
- * its own then, and the pieces stay in the audit as spare.
+ * The budget is a promise: no more than that is ever shared. A budget in several chunks can be
+ * left with room in pieces that are each too small for the next span, so whoever reserves it
+ * says it with the chunks in mind (budget.h), and memory that cannot be had in chunks of that
+ * size is not had in smaller ones. What no span took stays in the audit as spare.
  *
  * Every piece is in one of these states, and in the audit in all but the first:
  *
  *   private --share--> spare --span--> in use --unshare--> private
- *                                        | \---leak---> leaked, for ever
+ *                                        | \---leak---> leaked --retire--> private, never used
  *                                        \--retire--> private, still in use
  *
  * Pages leak when they could not be made private again, or when the device did not
  * confirm its reset and so may still write to them: given to anyone else they
  * would be a hole in the guest. Then the region's record outlives the device, so
- * that the audit goes on listing them. At shutdown they are retired: made private, but kept,
- * because function drivers are not told and may still copy into them.
+ * that the audit goes on listing them, and keeps the module from being unloaded: one that is
+ * loaded anew would know nothing of them. At shutdown pages are retired: made private, but kept,
+ * because what was in flight is never taken back.
  */
 #include <linux/cc_platform.h>
 #include <linux/iommu.h>
 #include <linux/module.h>
+#include <linux/reboot.h>
 #include <linux/slab.h>
 #include <linux/swiotlb.h>
 
 #include "core.h"
 #include "fault.h"
 
-/* Below this, fewer bytes at once are not worth trying: memory is out. */
-#define REGION_CHUNK_MIN	(256u << 10)
-
 static DEFINE_MUTEX(region_lock);
 static LIST_HEAD(region_list);
+
+/* The machine goes down: what leaks now is retired as well. */
+static bool region_down;
 
 /* All that airlock.provider= can name; and the one that it does, NULL for auto. */
 static const struct region_ops * const region_providers[] = {
@@ -112,15 +115,29 @@ static const struct region_ops *region_pick(const struct core_device *core)
 
 /* ---- chunks ------------------------------------------------------------- */
 
-/* Give a chunk up: it stays shared, and stays on the list. */
+/* At shutdown: the next kernel may use any page, and the host must not see it. */
+static void region_retire(const struct region *region, struct region_chunk *chunk)
+{
+	if (!region->ops->retire || chunk->settled)
+		return;
+	chunk->settled = true;
+	if (region->ops->retire(chunk))
+		pr_err("airlock %s: %zu KiB stay shared with the host: they could not be made private again\n",
+		       region->device, chunk->bytes >> 10);
+}
+
+/* Give a chunk up: it stays shared, and stays on the list, for which the module stays. */
 static void region_leak(struct region *region, struct region_chunk *chunk)
 {
 	chunk->leaked = true;
+	__module_get(THIS_MODULE);
 	if (region->ops->leak)
 		region->ops->leak(chunk);
+	if (region_down)
+		region_retire(region, chunk);
 }
 
-/* Share @bytes more. A failed chunk stays on the list only when it leaked. */
+/* Share @bytes more. A failed chunk is listed only when nobody knows who can read it. */
 static int region_grow(struct core_device *core, struct region *region, size_t bytes)
 {
 	struct region_chunk *chunk;
@@ -132,7 +149,7 @@ static int region_grow(struct core_device *core, struct region *region, size_t b
 	chunk->bytes = bytes;
 
 	err = region->ops->share(core, chunk);
-	if (err && !chunk->leaked) {
+	if (err && !chunk->settled) {
 		kfree(chunk);
 		return err;
 	}
@@ -140,24 +157,22 @@ static int region_grow(struct core_device *core, struct region *region, size_t b
 	return err;
 }
 
-/* Fill the budget, in pieces of half the size each time memory is short. */
+/* Share the whole budget, or say why not. What is shared by then stays on the list. */
 static int region_fill(struct core_device *core, struct region *region)
 {
-	size_t left = region->budget;
-	size_t want = region->ops->chunk_max ?: left;
-	int err;
+	const size_t most = region->ops->chunk_max ?: region->budget;
+	size_t left = region->budget, want;
+	int err = 0;
 
-	while (left) {
-		want = min(want, left);
+	while (left && !err) {
+		want = min(most, left);
 		err = region_grow(core, region, want);
-		if (!err)
-			left -= want;
-		else if (err == -ENOMEM && want > REGION_CHUNK_MIN)
-			want = max_t(size_t, PAGE_ALIGN(want / 2), REGION_CHUNK_MIN);
-		else
-			return err;
+		left -= want;
 	}
-	return 0;
+	if (err == -ENOMEM)
+		dev_err(&core->pub.pdev->dev, "refused: no memory for %zu KiB to share with the host, %zu KiB of it in one piece; load airlock earlier, or its drivers with a smaller budget_kib\n",
+			region->budget >> 10, want >> 10);
+	return err;
 }
 
 /*
@@ -170,10 +185,10 @@ static size_t region_drain(struct core_device *core, struct region *region, bool
 	size_t leaked = 0;
 
 	list_for_each_entry_safe(chunk, tmp, &region->chunks, node) {
-		if (!chunk->leaked && (!quiet || region->ops->unshare(core, chunk)))
+		if (quiet && !chunk->settled)
+			chunk->settled = region->ops->unshare(core, chunk);
+		if (!quiet || chunk->settled) {
 			region_leak(region, chunk);
-
-		if (chunk->leaked) {
 			leaked += chunk->bytes;
 			continue;
 		}
@@ -214,9 +229,11 @@ static void region_end(struct core_device *core, struct region *region, bool qui
 
 	leaked = region_drain(core, region, quiet);
 	if (leaked) {
-		dev_err(&core->pub.pdev->dev, "%zu KiB stay shared with the host for ever: %s\n",
-			leaked >> 10, quiet ? "they could not be made private again" :
-			"the device did not confirm its reset");
+		/* Of those that are retired it would not be true. */
+		if (!region_down)
+			dev_err(&core->pub.pdev->dev, "%zu KiB stay shared with the host for ever: %s\n",
+				leaked >> 10, quiet ? "they could not be made private again" :
+				"the device did not confirm its reset");
 		return;
 	}
 	list_del(&region->node);
@@ -268,9 +285,6 @@ int airlock_region_reserve(struct airlock_device *adev, size_t bytes)
 	region_insert(region);
 	err = region_fill(core, region);
 	if (err) {
-		if (err == -ENOMEM)
-			dev_err(&adev->pdev->dev, "no memory for %zu KiB to share with the host\n",
-				bytes >> 10);
 		/* The device was not yet told of any of it. */
 		region_end(core, region, true);
 		goto out;
@@ -296,20 +310,14 @@ void airlock_region_release(struct airlock_device *adev)
 }
 EXPORT_SYMBOL_GPL(airlock_region_release);
 
-static int region_retire(struct region *region, struct region_chunk *chunk)
-{
-	if (region->ops->retire)
-		return region->ops->retire(chunk);
-	shared_zero(chunk->cpu, chunk->bytes);
-	return 0;
-}
+/* ---- shutdown ----------------------------------------------------------- */
 
 /**
  * airlock_region_retire() - make a device's pages private, and keep them
  * @core: the device, stopped, whether its reset was confirmed or not
  *
- * For shutdown: the next kernel may use any page, and the host must not see it. A device
- * that may still write can do nothing worse to a page that is private. Sleeps.
+ * For shutdown. A device that may still write can do nothing worse to a page that is private.
+ * Where only freeing would make pages private, they are cleared. Sleeps.
  */
 void airlock_region_retire(struct core_device *core)
 {
@@ -318,31 +326,50 @@ void airlock_region_retire(struct core_device *core)
 	mutex_lock(&region_lock);
 	if (core->region) {
 		list_for_each_entry(chunk, &core->region->chunks, node) {
-			if (!chunk->leaked && region_retire(core->region, chunk))
-				dev_err(&core->pub.pdev->dev,
-					"%zu KiB stay shared with the host: they could not be made private again\n",
-					chunk->bytes >> 10);
+			if (!core->region->ops->retire)
+				shared_zero(chunk->cpu, chunk->bytes);
+			region_retire(core->region, chunk);
 		}
 	}
 	mutex_unlock(&region_lock);
 }
 
+/* Those of devices that have gone; nobody else would. */
+static int region_retire_leaked(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct region_chunk *chunk;
+	struct region *region;
+
+	mutex_lock(&region_lock);
+	region_down = true;
+	list_for_each_entry(region, &region_list, node) {
+		list_for_each_entry(chunk, &region->chunks, node) {
+			if (chunk->leaked)
+				region_retire(region, chunk);
+		}
+	}
+	mutex_unlock(&region_lock);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block region_reboot = { .notifier_call = region_retire_leaked };
+
 /**
- * airlock_region_exit() - forget the records of leaked pages
+ * airlock_region_init() - before any device
  *
- * When the module goes, with all devices gone. The pages stay leaked.
+ * Return: 0 or -errno.
+ */
+int airlock_region_init(void)
+{
+	return register_reboot_notifier(&region_reboot);
+}
+
+/**
+ * airlock_region_exit() - with all devices gone, and nothing leaked
  */
 void airlock_region_exit(void)
 {
-	struct region_chunk *chunk, *tmp_chunk;
-	struct region *region, *tmp;
-
-	list_for_each_entry_safe(region, tmp, &region_list, node) {
-		list_for_each_entry_safe(chunk, tmp_chunk, &region->chunks, node)
-			kfree(chunk);
-		kfree(region);
-	}
-	INIT_LIST_HEAD(&region_list);
+	unregister_reboot_notifier(&region_reboot);
 }
 
 /* ---- spans -------------------------------------------------------------- */
@@ -370,24 +397,14 @@ static struct region_span *region_find_span(struct region *region, const char *p
 	return NULL;
 }
 
-static struct region_span *region_cut(struct core_device *core, const char *purpose,
-				      size_t bytes)
+static struct region_span *region_cut(struct region *region, const char *purpose, size_t bytes)
 {
-	struct region *region = core->region;
 	struct region_chunk *chunk;
 	struct region_span *span;
 
-	if (bytes > region->budget - region->taken)
-		return NULL;
-
 	chunk = region_find_room(region, bytes);
-	if (!chunk) {
-		if (region_grow(core, region, bytes))
-			return NULL;
-		dev_info(&core->pub.pdev->dev, "sharing %zu KiB more: what is spare lies in pieces\n",
-			 bytes >> 10);
-		chunk = region_find_room(region, bytes);
-	}
+	if (!chunk)
+		return NULL;
 
 	span = fault_ptr(kzalloc(sizeof(*span), GFP_KERNEL));
 	if (!span)
@@ -397,7 +414,6 @@ static struct region_span *region_cut(struct core_device *core, const char *purp
 	span->off = chunk->used;
 	span->bytes = bytes;
 	chunk->used += bytes;
-	region->taken += bytes;
 	list_add_tail(&span->node, &region->spans);
 	return span;
 }
@@ -427,7 +443,7 @@ int airlock_region_span(struct airlock_device *adev, const char *purpose,
 	if (core->region && reuse)
 		span = region_find_span(core->region, purpose, bytes);
 	if (core->region && !span)
-		span = region_cut(core, purpose, bytes);
+		span = region_cut(core->region, purpose, bytes);
 	if (span) {
 		out->cpu = shared_at(span->chunk->cpu, span->off);
 		out->bus = span->chunk->bus + span->off;

@@ -53,7 +53,7 @@ static int region_decrypt_share(struct core_device *core, struct region_chunk *c
 	chunk->bus = phys_to_dma_unencrypted(dev, chunk->phys);
 	if (err) {
 		dev_err(dev, "%zu KiB could not be shared (%d)\n", chunk->bytes >> 10, err);
-		chunk->leaked = true;
+		chunk->settled = true;
 		return -EIO;
 	}
 	shared_zero(chunk->cpu, chunk->bytes);
@@ -61,9 +61,8 @@ static int region_decrypt_share(struct core_device *core, struct region_chunk *c
 }
 
 /*
- * Function drivers may be copying into the pages meanwhile. On plain SEV that is harmless.
- * Where the platform faults accesses to a page whose state is changing (SNP, TDX), they
- * would have to be stopped first.
+ * Nobody is in the pages meanwhile, which airlock_device_shutdown() sees to: platforms fault
+ * accesses to a page whose state is changing (SNP, TDX).
  */
 static int region_decrypt_retire(struct region_chunk *chunk)
 {

@@ -11,8 +11,9 @@
  *
  * Three ways, the first that works: MSI-X with a vector for each queue; MSI-X with
  * one vector for all queues; the interrupt line. Vector 0 is for configuration.
- * The device says which vectors it took (virtio 1.2, 4.1.5.1.2.1) and is
- * refused when it did not take what it was given.
+ * The device says which vectors it took (virtio 1.2, 4.1.5.1.2.1). One that does not take
+ * those of a way is given the next; that is asked of its first queue, before any is open.
+ * When it takes them there and does not later, it is refused.
  *
  * Handlers are requested before the device learns of a vector, and freed after
  * the device was reset and the handlers were waited for. core_device.queues is
@@ -130,7 +131,21 @@ int airlock_vector_config(struct core_device *core)
 {
 	if (core->vector_mode == VECTOR_LINE)
 		return 0;
-	return vp_modern_config_vector(&core->mdev, VECTOR_CONFIG) == VECTOR_CONFIG ? 0 : -EIO;
+	if (!fault_due("config vector") &&
+	    vp_modern_config_vector(&core->mdev, VECTOR_CONFIG) == VECTOR_CONFIG)
+		return 0;
+	return -EIO;
+}
+
+/* Does the device take the vectors of this way? Each queue is told its own when it is opened. */
+static int vector_try(struct core_device *core, unsigned int num)
+{
+	unsigned int vector;
+
+	for (vector = VECTOR_QUEUES; vector < num; vector++)
+		if (vp_modern_queue_vector(&core->mdev, 0, vector) != vector)
+			return -EIO;
+	return 0;
 }
 
 static int vector_set_up_msix(struct core_device *core, unsigned int queues,
@@ -153,6 +168,8 @@ static int vector_set_up_msix(struct core_device *core, unsigned int queues,
 				     &core->shared_irq);
 	if (!err)
 		err = airlock_vector_config(core);
+	if (!err)
+		err = fault_int(vector_try(core, num));
 	if (err)
 		vector_tear_down(core);
 	return err;

@@ -122,7 +122,8 @@ static enum net_hdr_fault net_check_csum(const struct virtio_net_hdr_v1 *raw, u3
 		return NET_HDR_FLAGS;
 	start = le16_to_cpu((__force __le16)raw->csum_start);
 	offset = le16_to_cpu((__force __le16)raw->csum_offset);
-	if (start < NET_ETH_BYTES || start + offset + 2 > frame)
+	/* What is summed up is behind an IP header, of which this is the shortest. */
+	if (start < NET_ETH_BYTES + IPV4_HDR_BYTES || start + offset + 2 > frame)
 		return NET_HDR_CSUM;
 
 	hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;

@@ -49,6 +49,7 @@
 #define NET_OFF_MERGE		0x10u	/* mergeable buffers */
 #define NET_OFF_VALID		0x20u	/* DATA_VALID may be set (driver only) */
 #define NET_OFF_USO		0x40u	/* UDP segments, of IPv4 and IPv6 */
+#define NET_OFF_JOINED		(NET_OFF_TSO4 | NET_OFF_TSO6 | NET_OFF_USO)
 
 /**
  * net_hdr_offloads_driver() - what a device may use towards the driver
@@ -108,7 +109,7 @@ const char *net_hdr_fault_name(enum net_hdr_fault fault);
  * @flags: VIRTIO_NET_HDR_F_NEEDS_CSUM or _DATA_VALID, or 0
  * @gso_type: VIRTIO_NET_HDR_GSO_NONE, _UDP_L4, or _TCPV4 or _TCPV6 perhaps with _ECN
  * @gso_size: bytes of payload in a segment; 0 without GSO
- * @csum_start: where summing begins; 0 without NEEDS_CSUM
+ * @csum_start: where summing begins, behind an IP header; 0 without NEEDS_CSUM
  * @csum_offset: where, from there, the 16-bit sum goes
  * @num_buffers: buffers that the frame takes, as the sender says; 1 without
  *	NET_OFF_MERGE

@@ -18,6 +18,9 @@
 #define KNOWN_FLAGS	(VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID | \
 			 VIRTIO_NET_HDR_F_RSC_INFO)
 
+/* No checksum begins before: behind the shortest IP header. */
+#define CSUM_LEAST	34u
+
 static struct {
 	struct virtio_net_hdr_v1 raw;
 	u64 frame, start, offset, gso_size, buffers;
@@ -111,7 +114,7 @@ static void check_accepted(const struct net_hdr *h)
 	case VIRTIO_NET_HDR_F_NEEDS_CSUM:
 		fuzz_check(t.off & NET_OFF_CSUM);
 		fuzz_check(h->csum_start == t.start && h->csum_offset == t.offset);
-		fuzz_check(t.start >= NET_ETH_BYTES && t.start + t.offset + 2 <= t.frame);
+		fuzz_check(t.start >= CSUM_LEAST && t.start + t.offset + 2 <= t.frame);
 		break;
 	default:
 		fuzz_check(!"flags that exclude each other");
@@ -147,9 +150,8 @@ static void check_refused(enum net_hdr_fault why)
 		break;
 	case NET_HDR_CSUM:
 		fuzz_check(t.needs);
-		fuzz_check(t.start < NET_ETH_BYTES || t.start + t.offset + 2 > t.frame ||
-			   (t.type != VIRTIO_NET_HDR_GSO_NONE &&
-			    !l4_fits()));
+		fuzz_check(t.start < CSUM_LEAST || t.start + t.offset + 2 > t.frame ||
+			   (t.type != VIRTIO_NET_HDR_GSO_NONE && !l4_fits()));
 		break;
 	case NET_HDR_GSO_TYPE:
 		fuzz_check(!type_offered() || (t.type != VIRTIO_NET_HDR_GSO_NONE && !t.needs));
