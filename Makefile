@@ -7,6 +7,8 @@
 # make modules_install  install the modules, as root; INSTALL_MOD_PATH= for elsewhere
 # make udev_install  airlockctl, and a udev rule that gives all virtio disks and network cards of
 #               this machine to airlock, as root; DESTDIR= for elsewhere
+# make check-debug  run all tests that have a guest on kernels that notice: sanitizers, lockdep, leaks
+# make chaos    a host that writes anything anywhere: TIME= seconds, SEED=
 # make fuzz     fuzz the rings and what a front-end sends: TIME= seconds for each of F="drv dev",
 #               SEED=, INTO= a directory that keeps the new inputs
 # make bench-ring  the ring beside its peers; figures go to $(BUILD)/bench/ring.jsonl
@@ -42,6 +44,7 @@ TSAN	:= -O1 -g -fsanitize=thread
 FUZZER	:= $(ASAN) -fsanitize=fuzzer
 COV	:= -O0 -g --coverage
 LIBS	:= -luring -lpthread
+comma	:= ,
 
 RING	:= $(wildcard ring/*.c)
 CTL	:= $(wildcard host/ctl*.c)
@@ -51,7 +54,7 @@ FUZZ	:= $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.
 KSRC	= $(wildcard Kbuild ring/* uapi/* driver/* driver/compat/*)
 
 .PHONY: all airlockd airlockctl modules modules-for-tests test-modules modules_install udev_install tools \
-	tests bench bench-ring bench-guest bench-guest-programs fuzz demo check style clean help install-packages FORCE
+	tests bench bench-ring bench-guest bench-guest-programs fuzz demo check check-debug chaos style clean help install-packages FORCE
 
 all: airlockd airlockctl modules
 
@@ -93,6 +96,13 @@ $(eval $(call program,airlockctl,obj,$(CTL),-ljansson))
 $(eval $(call program,asan/airlockd,asan/obj,$(RING) $(HOST),$(LIBS)))
 $(eval $(call program,asan/airlockctl,asan/obj,$(CTL),-ljansson))
 
+# ---- a daemon that lies, for tests -------------------------------------------------
+
+WRAPPED	:= ring_dev_pop ring_dev_push ring_dev_flush ring_dev_arm memory_close queue_start queue_reap \
+	   queue_close device_open
+$(eval $(call program,hostile/airlockd,obj,$(RING) $(HOST) $(wildcard tests/hostile/*.c),\
+	$(addprefix -Wl$(comma)--wrap=,$(WRAPPED)) $(LIBS)))
+
 # ---- the guest modules -----------------------------------------------------------
 
 # Built from a tree of links, so that one checkout can serve several kernels.
@@ -129,7 +139,7 @@ udev_install: $(BUILD)/airlockctl
 
 tests: $(UNIT:%=$(BUILD)/unit/%) $(UNIT:%=$(BUILD)/unit-asan/%) $(BUILD)/unit-tsan/threads \
        $(FUZZ:%=$(BUILD)/fuzz/%) $(UNIT:%=$(BUILD)/cov/unit/%) $(FUZZ:%=$(BUILD)/cov/fuzz/%) \
-       $(BUILD)/asan/airlockd $(BUILD)/asan/airlockctl tools
+       $(BUILD)/asan/airlockd $(BUILD)/asan/airlockctl $(BUILD)/hostile/airlockd tools
 
 tools:
 	$(Q)$(MAKE) -s -C tests/guest BUILD=$(BUILD)
@@ -200,10 +210,21 @@ demo: install-packages
 	$(Q)$(MAKE) --no-print-directory -j2 all tools
 	$(Q)BUILD=$(BUILD) tests/machine/demo.sh
 
-check: INSTALL = $(if $(T),$(if $(filter sev %/%,$(T)),all),all)
+check: INSTALL = $(if $(T),$(if $(filter hostile,$(T)),all,$(if $(filter sev mutants %/%,$(T)),guest)),all)
 check: install-packages
 	$(Q)$(MAKE) --no-print-directory -j2 all tests bench modules-for-tests
 	$(Q)BUILD=$(BUILD) tests/run $(T)
+
+check-debug: INSTALL = debug
+check-debug: install-packages
+	$(Q)$(MAKE) --no-print-directory -j2 all tests modules-for-tests
+	$(Q)BUILD=$(BUILD) tests/run debug
+
+chaos: INSTALL = all
+chaos: install-packages
+	$(Q)$(MAKE) --no-print-directory -j2 all tests modules-for-tests
+	$(Q)s=debug; KERNEL_SERIES=$$s tests/lib/kernel.sh >/dev/null || s=$(KERNEL_SERIES); \
+		BUILD=$(BUILD) KERNEL_SERIES=$${s:-6.1} SEED=$(SEED) TIME=$(or $(TIME),60) tests/hostile/chaos.sh
 
 style: install-packages
 	$(Q)BUILD=$(BUILD) tests/run style

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """airlock in guests, beside mainline's drivers with and without bounce buffers.
 
-        run.py [--quick] [--only rates|instructions] [--json FILE]     (environment: BUILD)
+        run.py [--quick] [--only rates|large|instructions] [--json FILE]    (environment: BUILD)
 
 bench/README.md says what is measured and how; machine.sh which machines there are. All of
 them boot at the beginning and stay: one that has nothing to do costs nothing. In each round
@@ -41,7 +41,7 @@ NO_MORE = 1.02
 
 # Of a trace: what the targets are about, driver, ring and DMA code.
 SUM = "sum"
-TIMED, COUNTED = ("rate", "cpu"), ("doorbells", "interrupts")
+TIMED, COUNTED = ("rate", "cpu", "interrupts"), ("doorbells",)
 
 BOOT_SECONDS, TRACE_BOOT_SECONDS = 300, 1200
 LOAD_SECONDS = 90
@@ -191,7 +191,13 @@ class Bench:
             print(f"round {number + 1} of {rounds + 1}: {time.monotonic() - started:.0f} seconds",
                   file=sys.stderr)
         self.say_rates()
-        self.say_shared()
+        self.say_shared(1)
+        self.end()
+
+    def large(self):
+        """What is shared must not grow with the guest."""
+        self.boot([name for name in NAMES if name != LIMIT], BOOT_SECONDS, "large")
+        self.say_shared(6)
         self.end()
 
     def rows(self, load, what, unit, wants, less=True, strict=False):
@@ -223,19 +229,19 @@ class Bench:
             self.rows(load.name, "doorbells", "/" + load.unit, (NO_MORE, None))
             self.rows(load.name, "interrupts", "/" + load.unit, (NO_MORE, None))
 
-    def say_shared(self):
+    def say_shared(self, gib):
         """What the host sees: beside the most that it may be, and beside mainline."""
         shared = {name: machines.values(self.ask("shared", machine, "shared") or "")
                   for name, machine in list(self.machines.items())}
-        self.report.head("bytes of a guest of 1 GiB shared with the host: less is better")
+        self.report.head(f"bytes of a guest of {gib} GiB shared with the host: less is better")
         for ours, (_, bouncing) in PEERS.items():
             for device, count in sorted(shared.get(ours, {}).items()):
-                self.report.add(report.Row(f"shared by a {device}, {ours}", "bytes", [count],
+                self.report.add(report.Row(f"shared by a {device}, {gib} GiB, {ours}", "bytes", [count],
                                            [SHARED_MOST], "4 MiB", 1.0, True))
             total = sum(shared.get(ours, {}).values())
             swiotlb = shared.get(bouncing, {}).get("swiotlb")
             if total and swiotlb:
-                self.report.add(report.Row(f"shared by both, {ours}", "bytes", [total],
+                self.report.add(report.Row(f"shared by both, {gib} GiB, {ours}", "bytes", [total],
                                            [swiotlb], bouncing, None, True))
 
     # ---- instructions ----------------------------------------------------------
@@ -302,7 +308,7 @@ def main():
     build = os.environ["BUILD"]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one round, of short runs")
-    parser.add_argument("--only", choices=("rates", "instructions"))
+    parser.add_argument("--only", choices=("rates", "large", "instructions"))
     parser.add_argument("--json", default=os.path.join(build, "bench", "guest.jsonl"))
     options = parser.parse_args()
     rep = report.Report(options.json)
@@ -310,9 +316,11 @@ def main():
     with tempfile.TemporaryDirectory(prefix="airlock-bench.") as log_dir:
         bench = Bench(options.quick, rep, log_dir)
         try:
-            if options.only != "instructions":
+            if options.only in (None, "rates"):
                 bench.rates()
-            if options.only != "rates":
+            if options.only in (None, "large"):
+                bench.large()
+            if options.only in (None, "instructions"):
                 bench.instructions(os.path.splitext(options.json)[0] + ".profile")
         finally:
             bench.end()

@@ -21,7 +21,7 @@ nic_bound_to() {
 }
 
 nic_works() {
-	guest -t 120 "up $MAC $GUEST/24 && ping -c 2 -W 10 $HOST && traffic tcp $HOST 7000 4000000 65536"
+	guest "up $MAC $GUEST/24 && ping -c 2 -W 60 $HOST && traffic tcp $HOST 7000 4000000 65536"
 }
 
 # Nothing but virtio_pci is asked for; kmod's modprobe does the rest.
@@ -106,7 +106,7 @@ refused() {
 
 # A disk that is mounted stays, whoever has it, and what was written to it moves with it.
 mounted_disk() {
-	guest -t 120 'set -e
+	guest 'set -e
 		modprobe airlock provider=dma
 		modprobe airlock_blk
 		dev=$(pci_of /sys/block/$(disk main)/device)
@@ -139,7 +139,7 @@ all_ours() {
 
 # All rules that a Debian guest has for drivers, and ours. What is there already is told again.
 udev_at_boot() {
-	guest -t 120 "set -e
+	guest "set -e
 		modprobe airlock_net
 		mkdir -p /usr/sbin /lib/udev/rules.d /etc/udev /lib/systemd
 		ln -s /sbin/airlockctl /usr/sbin/airlockctl
@@ -166,7 +166,7 @@ udev_leaves() {
 
 # As if they were plugged in: a virtio_pci that is built in is asked before any rule is.
 udev_plugged_in() {
-	guest -t 120 "set -e
+	guest "set -e
 		disk=\$(pci_of /sys/block/\$(disk main)/device)
 		nic=\$(pci_of /sys/class/net/\$(nic $MAC)/device)
 		echo 1 >/sys/bus/pci/devices/\$disk/remove

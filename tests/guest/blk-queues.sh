@@ -54,7 +54,7 @@ four_lanes() {
 
 # One writer and reader on each processor; each lane must have carried some of it.
 parallel_io() {
-	guest -t 180 'set -e
+	guest -t 600 'set -e
 		d=/dev/$(disk main)
 		work() {
 			random_file /run/w$1 4
@@ -83,7 +83,7 @@ image_kib() {
 
 # fill - 32 MiB of noise, in the image and in a file to compare with
 fill() {
-	guest -t 120 'set -e
+	guest -t 600 'set -e
 		d=/dev/$(disk main)
 		random_file /tmp/noise 32
 		dd if=/tmp/noise of=$d bs=1M oflag=direct conv=fsync 2>/dev/null'
@@ -93,7 +93,7 @@ fill() {
 
 # around - the MiB from 4 to 20 are gone, and their neighbours are not
 around() {
-	guest -t 120 "set -e
+	guest -t 600 "set -e
 		d=/dev/\$(disk main)
 		forget_cache
 		test \$(dd if=\$d bs=1M count=4 iflag=direct 2>/dev/null | sum) = \$(head -c 4194304 /tmp/noise | sum) ||
@@ -153,7 +153,7 @@ grows() {
 	start_churn main
 	machine_qmp "{\"execute\":\"block_resize\",\"arguments\":{\"device\":\"main-drive\",\"size\":$((2 * BYTES))}}"
 	guest "is() { test \$(blockdev --getsize64 /dev/\$(disk main)) -eq $((2 * BYTES)); }
-		wait_for 300 is || die 'it has the old size'
+		wait_for 1200 is || die 'it has the old size'
 		dd if=/run/data of=/dev/\$(disk main) bs=1M seek=$((2 * BYTES / 1048576 - 8)) oflag=direct 2>/dev/null"
 	churn_ends main
 }
@@ -179,21 +179,11 @@ busy_lane() {
 
 # A reset makes the device forget that its cache was turned off.
 recovers_all_lanes() {
-	local tries=100 before
-
 	need_lies
 	guest 'echo "write through" >/sys/block/$(disk main)/cache_type'
-	before=$(recovered main)
 	start_churn main
-	find_ring main q2
 	busy_lane
-	until more_recovered main "$before"; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || fail "the disk was not brought up again"
-		for _ in 1 2 3 4 5 6 7 8; do
-			poke_used
-		done
-	done
+	recovers main lie main q2
 	churn_ends main
 	guest 'test "$(cat /sys/block/$(disk main)/cache_type)" = "write through"'
 	lanes q0 q1 q2 q3
@@ -211,7 +201,7 @@ needs_reset() {
 polls() {
 	load poll_queues=1
 	lanes q0 q1 q2 poll3
-	guest -t 120 'set -e
+	guest -t 600 'set -e
 		d=/dev/$(disk main)
 		test "$(cat /sys/block/${d#/dev/}/queue/io_poll)" = 1 || die "it cannot be polled"
 		ranges poll $d 512
@@ -234,8 +224,7 @@ fewer() {
 
 small_budget() {
 	guest 'rmmod airlock_blk; modprobe airlock_blk budget_kib=512; ! disk main || die "it was accepted"
-		cat /sys/kernel/debug/airlock/regions
-		test "$(cat /sys/kernel/debug/airlock/regions)" = "total - - 0 -" || die "it shares"
+		nothing_shared || die "it shares"
 		rmmod airlock_blk'
 	machine_log_flush
 	[ "$(machine_log_since | grep -c 'blk: refused: budget_kib=512 does not hold one queue of depth=128, which takes 820 KiB')" -eq 2 ] || {

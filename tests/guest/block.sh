@@ -78,7 +78,7 @@ audited() {
 }
 
 keeps_files() {
-	guest -t 180 'set -e
+	guest -t 600 'set -e
 		d=/dev/$(disk main)
 		mkfs.ext4 -q $d
 		mkdir -p /mnt
@@ -107,6 +107,20 @@ flush_reaches_image() {
 		sum /tmp/r')
 	[ "$theirs" = "$(head -c 4M "$WORK/main.img" | sha256sum | cut -d ' ' -f 1)" ] ||
 		fail "the image differs from what the guest wrote"
+}
+
+# Each of sixteen writes that are to be on the disk when they end brings a flush. (The dd is the
+# host's: busybox has no dsync.)
+synchronous_writes() {
+	guest 'set -e
+		d=$(disk main)
+		count() { awk "{ print \$$1 }" /sys/block/$d/stat; }
+		test "$(cat /sys/block/$d/queue/write_cache)" = "write back"
+		writes=$(count 5) flushes=$(count 16)
+		/sbin/dd if=/dev/urandom of=/dev/$d bs=4k count=16 oflag=direct,dsync 2>/dev/null
+		writes=$(($(count 5) - writes)) flushes=$(($(count 16) - flushes))
+		echo $writes writes, $flushes flushes
+		test $writes -ge 16 && test $flushes -ge $writes'
 }
 
 # A write to one partition is where it should be, and nowhere else.
@@ -165,7 +179,7 @@ last_sector() {
 
 # direct_io BLOCK BLOCKS
 direct_io() {
-	guest -t 120 "set -e
+	guest -t 600 "set -e
 		d=/dev/\$(disk main)
 		dd if=/dev/urandom of=/tmp/d bs=$1 count=$2 iflag=fullblock 2>/dev/null
 		dd if=/tmp/d of=\$d bs=$1 oflag=direct 2>/dev/null
@@ -174,7 +188,7 @@ direct_io() {
 
 # Eight writers, then eight readers, in different places at the same time.
 parallel_io() {
-	guest -t 180 'd=/dev/$(disk main)
+	guest -t 600 'd=/dev/$(disk main)
 		work() {
 			random_file /tmp/w$1 6 &&
 			dd if=/tmp/w$1 of=$d bs=$2 seek=$(($1 * 16 << 20)) oflag=direct,seek_bytes 2>/dev/null &&
@@ -192,14 +206,38 @@ parallel_io() {
 		test "$(cat /run/work[0-7] | wc -l)" -eq 8'
 }
 
-# More dirty pages than the shared memory holds: writers wait, nothing fails.
+# More dirty pages than the shared memory holds, and then eight writers, who leave the pieces in
+# the opposite order, at a device that stands still until somebody waits: nothing fails.
+# (Which disk is main is asked before: the device itself answers that.)
 back_pressure() {
-	guest -t 180 'set -e
-		d=/dev/$(disk main)
+	guest -t 600 'set -e
+		disk main >/run/main
+		d=$(cat /run/main)
 		random_file /tmp/b 48
-		dd if=/tmp/b of=$d bs=1M conv=fsync 2>/dev/null
+		dd if=/tmp/b of=/dev/$d bs=1M conv=fsync 2>/dev/null
 		echo 3 >/proc/sys/vm/drop_caches
-		test $(dd if=$d bs=1M count=48 2>/dev/null | sum) = $(sum /tmp/b)
+		test $(dd if=/dev/$d bs=1M count=48 2>/dev/null | sum) = $(sum /tmp/b)'
+	backend_pause airlockd
+	guest 'd=$(cat /run/main)
+		waits=$(cat /sys/block/$d/airlock/waits)
+		waited() { test $(cat /sys/block/$d/airlock/waits) -gt $waits; }
+		write() {
+			dd if=/tmp/b of=/dev/$d bs=1M count=6 skip=$((6 * $1)) seek=$((42 - 6 * $1)) \
+				oflag=direct && echo good >/run/piece$1
+		}
+		for i in 0 1 2 3 4 5 6 7; do
+			write $i >/dev/null 2>&1 &
+		done
+		wait_for 1200 waited || die "nobody waits"'
+	backend_resume airlockd
+	guest -t 600 'set -e
+		d=$(cat /run/main)
+		end() { test "$(cat /run/piece[0-7] | wc -l)" -eq 8; }
+		wait_for 2400 end || die "only $(cat /run/piece[0-7] | wc -l) ended well"
+		expected=$(for i in 7 6 5 4 3 2 1 0; do
+				dd if=/tmp/b bs=1M count=6 skip=$((6 * i)) 2>/dev/null
+			done | sum)
+		test $(dd if=/dev/$d bs=1M count=48 iflag=direct 2>/dev/null | sum) = $expected
 		rm /tmp/b'
 }
 
@@ -207,7 +245,7 @@ need_machine
 backend_sanitized
 machine_new "${MACHINE:-window}" 32
 set_up
-machine_boot
+ADD_PROGRAMS=$(command -v dd) machine_boot
 TAP_ALSO=machine_complaints
 tap_test "the drivers find their disks" boots
 tap_test "the rings are ${RING:-split}" machine_rings
@@ -216,6 +254,7 @@ tap_test "a disk of an odd size has that size" has_size odd "$ODD_BYTES"
 tap_test "the audit lists what is shared, all of it from the machine's own provider" audited
 tap_test "ext4 keeps its data over unmount and mount" keeps_files
 tap_test "what was flushed is in the image" flush_reaches_image
+tap_test "synchronous writes are flushed one by one" synchronous_writes
 tap_test "partitions are found and do not touch each other" partitions_apart
 tap_test "a read-only disk reads and is not changed" read_only_stays
 tap_test "I/O of odd sizes at odd places" odd_sizes

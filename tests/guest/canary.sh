@@ -51,7 +51,7 @@ machine_disk main "$WORK/main.img" airlockd serial=main
 machine_boot "$WORK/token" "$WORK/payload"
 guest 'modprobe airlock_blk'
 TAP_ALSO=machine_complaints
-tap_test "a canary in private memory is nowhere on the host side" not_found
+tap_test "case 50: a canary in private memory is nowhere on the host side" not_found
 tap_test "the payload of a write is found by the same search" payload_found
 tap_test "the guest powers off" machine_off
 tap_done

@@ -2,27 +2,26 @@
 /*
  * Starts another kernel in place of the one that runs.
  *
- *	kexec [-l] KERNEL INITRD CMDLINE_FILE|-
+ *	kexec -l KERNEL INITRD CMDLINE_FILE|-	loads it
+ *	kexec -e				starts what was loaded
  *
  * Theory
  * ------
- * The kernel in power loads KERNEL and INITRD itself (kexec_file_load), puts them
- * where they can start, and is then told to leave, by the same call of reboot() that
- * would power off: it shuts all its devices down first, which is what a test wants to
- * see of a driver. With -l nothing is started; a later reboot or crash of the test's own
- * making decides.
+ * The kernel in power loads KERNEL and INITRD itself (kexec_file_load) and puts them
+ * where they can start, which takes long in an emulated machine. It is then told to leave, by
+ * the same call of reboot() that would power off: it shuts all its devices down first,
+ * which is what a test wants to see of a driver.
  *
  * CMDLINE_FILE holds the command line of the new kernel, one line, as /proc/cmdline
  * does; - is standard input.
  *
- * Exit: 0 loaded (with -l), 1 the kernel did not take it, 2 usage or set-up. Without
- * -l it does not return when all goes well.
+ * Exit: 0 loaded, 1 the kernel did not take it, 2 usage or set-up. With -e it does not return
+ * when all goes well.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/reboot.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,25 +94,29 @@ static const char *kexec_hint(int error)
 	}
 }
 
-int main(int argc, char **argv)
+static void kexec_load(char **argv)
 {
-	bool load_only = argc > 1 && !strcmp(argv[1], "-l");
 	char cmdline[CMDLINE_BYTES];
 	int kernel, initrd;
 	size_t bytes;
 
-	argv += 1 + load_only;
-	if (argc != 4 + load_only)
-		kexec_die(2, "usage: kexec [-l] KERNEL INITRD CMDLINE_FILE|-");
 	kernel = kexec_open(argv[0]);
 	initrd = kexec_open(argv[1]);
 	bytes = kexec_read_cmdline(argv[2], cmdline);
 	if (syscall(SYS_kexec_file_load, kernel, initrd, bytes, cmdline, 0ul))
 		kexec_die(1, "%s: cannot be loaded: %s%s", argv[0], strerror(errno),
 			  kexec_hint(errno));
-	if (load_only)
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 5 && !strcmp(argv[1], "-l")) {
+		kexec_load(argv + 2);
 		return 0;
+	}
+	if (argc != 2 || strcmp(argv[1], "-e"))
+		kexec_die(2, "usage: kexec -l KERNEL INITRD CMDLINE_FILE|-, kexec -e");
 	sync();
 	reboot(LINUX_REBOOT_CMD_KEXEC);
-	kexec_die(1, "%s: is loaded, but cannot be started: %s", argv[0], strerror(errno));
+	kexec_die(1, "what was loaded cannot be started: %s", strerror(errno));
 }

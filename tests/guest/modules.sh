@@ -8,6 +8,7 @@ set -euo pipefail
 . "$(dirname "$0")/../machine/machine.sh"
 # shellcheck source=tests/lib/tap.sh
 . "$TOP/tests/lib/tap.sh"
+. "$TOP/tests/machine/churn.sh"
 
 readonly HOST=192.0.2.1 GUEST=192.0.2.2 MAC=52:54:00:a1:0c:01
 readonly SPARE_MAC=52:54:00:a1:0c:02 BUSY_MAC=52:54:00:a1:0c:03 LOST_MAC=52:54:00:a1:0c:04
@@ -39,7 +40,7 @@ set_up() {
 
 # works - main disk and NIC move data and say the truth
 works() {
-	guest -t 120 "set -e
+	guest "set -e
 		d=/dev/\$(need_disk main)
 		random_file /tmp/w 4
 		dd if=/tmp/w of=\$d bs=256k conv=fsync 2>/dev/null
@@ -82,7 +83,7 @@ load_both() {
 }
 
 both_at_once() {
-	guest -t 180 "d=/dev/\$(disk main)
+	guest -t 600 "d=/dev/\$(disk main)
 		(random_file /tmp/x 32 && dd if=/tmp/x of=\$d bs=1M oflag=direct 2>/dev/null &&
 			dd if=\$d bs=1M count=32 iflag=direct 2>/dev/null | cmp - /tmp/x &&
 			echo good >/run/disk) &
@@ -95,7 +96,7 @@ both_at_once() {
 
 # A mounted disk keeps its module; an interface in use does not, and its traffic ends.
 unload_in_use() {
-	guest -t 120 "set -e
+	guest "set -e
 		d=/dev/\$(disk main)
 		mkfs.ext4 -q \$d
 		mkdir -p /mnt
@@ -103,9 +104,9 @@ unload_in_use() {
 		! rmmod airlock_blk 2>/dev/null || die 'the module of a mounted disk left'
 		random_file /mnt/f 2
 		umount /mnt"
-	guest -t 120 "traffic tcp $HOST 7000 1000000000 65536 >/dev/null 2>&1 &
+	guest "traffic tcp $HOST 7000 1000000000 65536 >/dev/null 2>&1 &
 		traffic=\$!
-		wait_for 100 connected 7000 || die 'no connection'
+		wait_for 1200 connected 7000 || die 'no connection'
 		rmmod airlock_net || die 'it does not leave'
 		kill \$traffic
 		modprobe airlock_net || die 'it does not come back'"
@@ -114,7 +115,7 @@ unload_in_use() {
 
 # rebind DISK-OR-NIC COMMAND - unbind and bind its PCI function
 rebind() {
-	guest -t 120 "set -e
+	guest "set -e
 		pci=\$(pci_of $1)
 		drivers=/sys/bus/pci/drivers/airlock
 		test -e \$drivers/\$pci || die \"\$pci is not bound to airlock\"
@@ -135,7 +136,7 @@ rebind_nic() {
 
 # Readers of the disk get errors or end of data when it goes; they do not hang.
 rebind_busy() {
-	guest -t 120 "set -e
+	guest "set -e
 		d=\$(disk main)
 		pci=\$(pci_of /sys/block/\$d/device)
 		busy() {
@@ -145,7 +146,7 @@ rebind_busy() {
 		before=\$(awk '{ print \$1 }' /sys/block/\$d/stat)
 		busy &
 		busy=\$!
-		wait_for 100 reads \$d \$((before + 20))
+		wait_for 1200 reads \$d \$((before + 20))
 		echo \$pci >/sys/bus/pci/drivers/airlock/unbind
 		wait \$busy || true
 		echo \$pci >/sys/bus/pci/drivers/airlock/bind"
@@ -159,38 +160,34 @@ unplug_idle() {
 	works
 }
 
+# Whoever uses them gets an error and ends.
 unplug_busy() {
-	guest "set -e
-		up $BUSY_MAC 203.0.113.2/24
-		ping -c 1 -W 10 203.0.113.1
-		d=\$(disk busy)
-		(while dd if=/dev/urandom of=/dev/\$d bs=64k oflag=direct 2>/dev/null &&
-			[ -b /dev/\$d ]; do :; done) >/dev/null 2>&1 &
-		(traffic tcp 203.0.113.1 7000 1000000000 65536) >/dev/null 2>&1 &
-		wait_for 200 writes \$d 20
-		nic=\$(nic $BUSY_MAC)
-		wait_for 200 sh -c \"test \\\$(cat /sys/class/net/\$nic/statistics/tx_packets) -gt 20\""
+	guest "up $BUSY_MAC 203.0.113.2/24 && ping -c 1 -W 60 203.0.113.1"
+	start_churn busy
+	start_iperf 203.0.113.1
+	guest 'test ! -e /run/churn-busy.end || die "the data was wrong"'
 	machine_unplug busy || fail "the guest did not give the disk back"
 	machine_unplug busy-nic || fail "the guest did not give the NIC back"
 	guest "! disk busy && ! nic $BUSY_MAC" || fail "the guest still shows what is gone"
+	guest -t 600 'churn_breaks busy && iperf_breaks'
 	works
 }
 
 # A back-end dies in the midst of I/O on two disks and a NIC. Others go on at once.
 back_end_killed() {
-	guest "set -e
+	guest -t 600 "set -e
 		up $LOST_MAC 100.64.0.2/24
-		ping -c 1 -W 10 100.64.0.1
+		ping -c 1 -W 60 100.64.0.1
 		pci_of /sys/class/net/\$(nic $LOST_MAC)/device >/run/lost-nic
 		for s in lost late; do
 			d=\$(disk \$s)
 			pci_of /sys/block/\$d/device >/run/\$s-disk
 			(while dd if=/dev/urandom of=/dev/\$d bs=64k oflag=direct 2>/dev/null; do :; done
 				echo ended >/run/\$s-ended) >/dev/null 2>&1 &
-			wait_for 200 writes \$d 20
+			wait_for 1200 writes \$d 20
 		done
 		(traffic tcp 100.64.0.1 7000 1000000000 65536) >/dev/null 2>&1 &
-		wait_for 200 connected 7000"
+		wait_for 1200 connected 7000"
 	backend_kill lost
 	works
 	backend_alive airlockd || fail "the other back-end ended too"
@@ -198,23 +195,23 @@ back_end_killed() {
 
 # With requests in flight that nobody will answer.
 unbind_lost() {
-	guest -t 150 "set -e
+	guest "set -e
 		for f in /run/lost-disk /run/lost-nic; do
 			echo \$(cat \$f) >/sys/bus/pci/drivers/airlock/unbind
 		done
-		wait_for 100 test -e /run/lost-ended"
+		wait_for 1200 test -e /run/lost-ended"
 	works
 }
 
 late_errors() {
-	guest -t 150 'echo 0 >/sys/module/airlock/parameters/recover_tries
-		wait_for 1200 test -e /run/late-ended
+	guest -t 600 'echo 0 >/sys/module/airlock/parameters/recover_tries
+		wait_for 2400 test -e /run/late-ended
 		echo $(cat /run/late-disk) >/sys/bus/pci/drivers/airlock/unbind'
 	works
 }
 
 unload_last() {
-	guest -t 120 "set -e
+	guest "set -e
 		rmmod airlock_blk
 		rmmod airlock_net
 		rmmod airlock"
@@ -224,6 +221,7 @@ need_machine
 backend_sanitized
 machine_new "${MACHINE:-window}" 64
 set_up
+churn_programs
 machine_boot
 TAP_ALSO=machine_complaints
 tap_test "load net, blk; unload net, blk" load_unload airlock_net airlock_blk airlock_net airlock_blk

@@ -71,7 +71,7 @@ four_pairs() {
 
 # Connections on all processors at once; each byte of them is checked.
 connections() {
-	guest -t 300 "rm -f /run/good*
+	guest -t 600 "rm -f /run/good*
 		for i in 0 1 2 3 4 5 6 7; do
 			(taskset \$((1 << i % 4)) traffic tcp $HOST 7000 ${1:-1500000} 65536 && touch /run/good\$i) &
 		done
@@ -81,7 +81,7 @@ connections() {
 
 # Datagrams of eight flows at once through the NIC that hashes.
 datagrams() {
-	guest -t 300 "rm -f /run/good*
+	guest -t 600 "rm -f /run/good*
 		for i in 0 1 2 3 4 5 6 7; do
 			(traffic udp $HASH_HOST 7001 60 1000 && touch /run/good\$i) &
 		done
@@ -135,15 +135,19 @@ transmit_calls() {
 }
 
 # Nothing of the stack's waits for a frame that was copied: as long as there is room, no
-# device has to say that it is done. The first ones are for byte queue limits to learn.
+# device has to say that it is done. (Else it would for each, since there is one at a time.) Byte
+# queue limits want to hear of some, until they have learnt how many may be under way.
 quiet_transmit() {
-	local before now
+	local before called tries=10
 
-	guest "traffic udp $HOST 7000 20 100"
-	before=$(transmit_calls)
-	guest -t 120 "traffic udp $HOST 7000 300 100"
-	now=$(transmit_calls)
-	[ $((now - before)) -lt 30 ] || fail "300 frames took $((now - before)) calls"
+	while before=$(transmit_calls); do
+		guest "traffic udp $HOST 7000 300 100"
+		called=$(($(transmit_calls) - before))
+		echo "300 frames took $called calls"
+		[ "$called" -ge 100 ] || return 0
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || fail "each time"
+	done
 }
 
 interrupts_spread() {
@@ -164,12 +168,13 @@ spreads_as_told() {
 	carried 3 3 hash rx datagrams
 	guest "ethtool -X \$(cat /run/hash) weight 0 0 0 1"
 	carried 3 3 hash rx datagrams
-	guest "! ethtool -X \$(cat /run/hash) weight 1 1 1 1 1 || die 'there is a fifth pair'
-		! ethtool -X \$(cat /run/hash) hfunc xor || die 'it hashes by xor'
-		! ethtool -L \$(cat /run/hash) combined 2 || die 'a pair that is in the table goes'
+	# There is no fifth pair, no other hash, and a pair that is in the table stays.
+	guest "refuses 'Invalid argument' ethtool -X \$(cat /run/hash) weight 1 1 1 1 1
+		refuses 'Operation not supported' ethtool -X \$(cat /run/hash) hfunc xor
+		refuses 'Invalid argument' ethtool -L \$(cat /run/hash) combined 2
 		ethtool -X \$(cat /run/hash) default"
 	carried 0 2 hash rx datagrams
-	guest "! ethtool -X \$(cat /run/nic) equal 1 || die 'it cannot hash'"
+	guest "refuses 'Operation not supported' ethtool -X \$(cat /run/nic) equal 1"
 }
 
 # A key of zeroes hashes all frames to 0, and so to the table's first entry.
@@ -189,9 +194,9 @@ fewer_channels() {
 	guest "ethtool -L \$(cat /run/nic) combined 2"
 	uses 2
 	carried 2 2 nic tx connections
-	guest "! ethtool -L \$(cat /run/nic) combined 5 || die 'there are five'
-		! ethtool -L \$(cat /run/nic) combined 0 || die 'none are enough'
-		! ethtool -L \$(cat /run/nic) rx 1 || die 'it has receive channels'"
+	guest "for channels in 'combined 5' 'combined 0' 'rx 1'; do
+			refuses 'Invalid argument' ethtool -L \$(cat /run/nic) \$channels
+		done"
 	uses 2
 	guest "ethtool -L \$(cat /run/hash) combined 2"
 	carried 2 3 hash rx datagrams
@@ -222,7 +227,7 @@ recovers_as_it_was() {
 # While connections are under way; none is lost.
 channels_under_way() {
 	start_traffic
-	guest -t 120 "set -e
+	guest "set -e
 		for n in 1 3 2 4 1 4; do
 			ethtool -L \$(cat /run/nic) combined \$n
 			usleep 300000

@@ -32,14 +32,14 @@ passed() {
 }
 
 from_guest() {
-	guest -t 120 "traffic segments $HOST 7000 $PIECES $BYTES $DATAGRAMS"
+	guest "traffic segments $HOST 7000 $PIECES $BYTES $DATAGRAMS"
 }
 
 loads() {
 	guest "modprobe airlock_net && up $MAC $GUEST/24
 		ethtool -k \$(nic $MAC) | grep '^tx-udp-segmentation: on'"
 	guest "traffic serve $GUEST 7001 >/run/serve.log 2>&1 &
-		wait_for 100 grep -q serving /run/serve.log"
+		wait_for 1200 grep -q serving /run/serve.log"
 }
 
 guest_leaves_it() {
@@ -70,12 +70,12 @@ joining() {
 # A device that would join datagrams of IPv4 only, which headers do not tell apart from others.
 half() {
 	guest "up $HALF_MAC $HALF_GUEST/24 && traffic tcp $HALF_HOST 7002 4000000 65536"
-	guest -t 120 "traffic segments $HALF_HOST 7002 10 $BYTES $DATAGRAMS"
+	guest "traffic segments $HALF_HOST 7002 10 $BYTES $DATAGRAMS"
 }
 
 # It is for larger frames than the receive slots are: nothing else of the card suffers.
 tcp_beside() {
-	guest -t 120 "traffic segments $HOST 7000 $PIECES $BYTES $DATAGRAMS &
+	guest "traffic segments $HOST 7000 $PIECES $BYTES $DATAGRAMS &
 		traffic tcp $HOST 7000 8000000 65536 && wait \$!"
 }
 

@@ -36,20 +36,15 @@ load() {
 program() {
 	guest "xdp \$(cat /run/nic) $* >/run/xdp.log 2>&1 &
 		echo \$! >/run/xdp.pid
-		wait_for 100 grep -q ready /run/xdp.log || { cat /run/xdp.log; exit 1; }"
+		wait_for 1200 grep -q ready /run/xdp.log || { cat /run/xdp.log; exit 1; }"
 }
 
 # program_ends - detach it; sets COUNT, the frames that it counted
 program_ends() {
 	COUNT=$(guest 'kill $(cat /run/xdp.pid)
-		wait_for 100 grep -q frames /run/xdp.log
-		wait_for 100 negated kill -0 $(cat /run/xdp.pid) 2>/dev/null
+		wait_for 1200 grep -q frames /run/xdp.log
+		wait_for 1200 negated kill -0 $(cat /run/xdp.pid) 2>/dev/null
 		sed -n "s/ frames//p" /run/xdp.log' | tr -dc '0-9')
-}
-
-# counter NAME [NIC] - of the driver's for the first pair
-counter() {
-	guest "ethtool -S \$(cat /run/${2:-nic}) | sed -n 's/^ *$1: //p'" | tr -dc '0-9'
 }
 
 # joins on|off - does the device join segments?
@@ -88,7 +83,7 @@ dropped() {
 drops() {
 	program drop "$UDP_PORT"
 	datagrams 40
-	wait_for 30 dropped 40 || fail "$(counter rx0_xdp_drops) frames were dropped"
+	wait_for 120 dropped 40 || fail "$(counter rx0_xdp_drops) frames were dropped"
 	traffic_works 2000000
 	program_ends
 	[ "$COUNT" -eq 40 ] || fail "the program saw $COUNT frames"
@@ -132,7 +127,7 @@ import socket, sys
 count, guest, port = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 out.bind(("tap1", 0))
-out.settimeout(20)
+out.settimeout(120)
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for i in range(count):
     s.sendto(bytes([i % 251]) * 300, (guest, port))
@@ -183,7 +178,7 @@ goes_on() {
 	net_exec "$BUILD/guest/traffic" udp "$GUEST" "$UDP_PORT" 30 1000
 	guest "ip link set \$(cat /run/nic) down; ip link set \$(cat /run/nic) up"
 	guest "ip address replace $GUEST/24 dev \$(cat /run/nic)"
-	wait_for 60 net_exec "$BUILD/guest/traffic" udp "$GUEST" "$UDP_PORT" 30 1000
+	wait_for 120 net_exec "$BUILD/guest/traffic" udp "$GUEST" "$UDP_PORT" 30 1000
 	joins off
 	guest 'rmmod airlock_net'
 	program_ends

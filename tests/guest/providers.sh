@@ -49,7 +49,7 @@ disk_works() {
 	local size
 
 	for size in 4096 65536 4194304; do
-		guest -t 120 "set -e
+		guest -t 600 "set -e
 			d=/dev/\$(disk main)
 			random_file /tmp/x 16
 			dd if=/tmp/x of=\$d bs=$size oflag=direct conv=fsync 2>/dev/null
@@ -64,9 +64,9 @@ disk_works() {
 }
 
 nic_works() {
-	guest -t 120 "set -e
+	guest "set -e
 		up $MAC $GUEST/24
-		ping -c 3 -W 10 $HOST
+		ping -c 3 -W 60 $HOST
 		traffic tcp $HOST 7000 8000000 65536
 		traffic udp $HOST 7000 50 1472"
 }

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the drivers refuse, and that they say why: module parameters out of range, a
-# machine without a window.
+# What the drivers refuse, and that they say why: module parameters out of range, a device
+# that is not a modern one, a machine without a window.
 set -euo pipefail
 # shellcheck source=tests/machine/machine.sh
 . "$(dirname "$0")/../machine/machine.sh"
@@ -29,16 +29,30 @@ accepts() {
 	guest "modprobe $1 $2 && rmmod $1"
 }
 
+# It answers to the function's number that was virtio's before there were capabilities.
+legacy() {
+	local pci
+
+	guest '! grep -q "^airlock " /proc/modules || rmmod airlock
+		modprobe airlock_blk; ! ls /sys/block | grep airblk && nothing_shared'
+	machine_refused 1 'no common configuration capability: not a modern virtio device'
+	pci=$(sed -n 's/: refused: no common .*//p' "$WORK/refused")
+	guest "test -e /sys/bus/pci/devices/$pci && test ! -e /sys/bus/pci/devices/$pci/driver &&
+		rmmod airlock_blk && rmmod airlock"
+}
+
 no_window() {
-	guest 'modprobe -a airlock_blk airlock_net; ! disk main && ! grep -l 52:54 /sys/class/net/*/address'
-	said 'refused: no window.*memory-backend-memfd.*ivshmem-plain'
+	guest 'modprobe -a airlock_blk airlock_net
+		! disk main && ! grep -l 52:54 /sys/class/net/*/address && nothing_shared'
+	machine_refused 2 'no window.*memory-backend-memfd.*ivshmem-plain'
 	guest 'rmmod airlock_blk && rmmod airlock_net && rmmod airlock'
 }
 
 need_machine
 machine_new window 0
-truncate -s 16M "$WORK/main.img"
+truncate -s 16M "$WORK/main.img" "$WORK/legacy.img"
 machine_disk main "$WORK/main.img" airlockd serial=main
+machine_qemu_disk legacy "$WORK/legacy.img" disable-legacy=off,disable-modern=on,iommu_platform=off
 net_new
 net_tap tap0 192.0.2.1/24
 machine_nic nic 52:54:00:a1:0c:01 tap=tap0
@@ -63,6 +77,7 @@ tap_test "net: 1024 receive slots of 16384 bytes are refused" refuses airlock_ne
 tap_test "net: a transmit FIFO of 255 KiB is refused" refuses airlock_net tx_fifo_kib=255 \
 	'tx_fifo_kib=255: must be 256 to 2048'
 tap_test "net: a transmit FIFO of 2048 KiB is accepted" accepts airlock_net tx_fifo_kib=2048
+tap_test "a legacy device is refused, and nothing of it is used" legacy
 tap_test "without a window nothing is shared, and it is said why" no_window
 tap_test "the guest powers off" machine_off
 tap_done

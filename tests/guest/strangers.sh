@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The drivers with a device that is not ours: QEMU's own virtio-blk and virtio-net, through
-# the same window. Here the NIC has MSI-X vectors (see kinds.sh for why not elsewhere).
+# the same window. Here the NIC has MSI-X vectors (see kinds.sh for where else).
 set -euo pipefail
 # shellcheck source=tests/machine/machine.sh
 . "$(dirname "$0")/../machine/machine.sh"
@@ -24,7 +24,7 @@ disk_works() {
 }
 
 nic_works() {
-	guest -t 120 "set -e
+	guest "set -e
 		modprobe airlock_net
 		up $MAC $GUEST/24
 		traffic tcp $HOST 7000 8000000 65536

@@ -36,8 +36,8 @@
 #include <unistd.h>
 
 #define BUFFER_BYTES	65536
-#define STALL_MS	20000
-#define UDP_TRIES	5
+#define STALL_MS	60000
+#define UDP_TRIES	30
 #define SEGMENTS_MAX	64
 
 static void __attribute__((format(printf, 2, 3), noreturn))

@@ -30,7 +30,7 @@ INDIRECT = 1 << 28
 REPLY_ACK = 1 << 3
 
 NEXT, WRITE, TABLE = 1, 2, 4
-DEADLINE = 20
+DEADLINE = 120
 GUEST = 0x100000000  # where guest memory begins
 USER = 0x7000000000  # where the front-end would have it
 

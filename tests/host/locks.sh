@@ -67,14 +67,14 @@ if python3 -c 'import fcntl; fcntl.F_OFD_SETLK' 2>/dev/null; then
 	python3 "$WORK/hold.py" "$D" &
 	HOLDER=$!
 	on_exit stop_pid "$HOLDER"
-	wait_for 20 test -e "$D.held"
+	wait_for 120 test -e "$D.held"
 	: >"$WORK/log"
 	"$DAEMON" --device "$(blk 1 "$D")" 2>"$WORK/log" </dev/null &
 	PID=$!
 	on_exit stop_pid "$PID"
-	wait_for 20 opened "$PID" "$D"
+	wait_for 120 opened "$PID" "$D"
 	kill -KILL "$HOLDER"
-	pass wait_for 20 serving 1 "$WORK/log"
+	pass wait_for 120 serving 1 "$WORK/log"
 	end_daemon || r=1
 	result "$r" "an image that becomes free at once is waited for"
 	[ "$r" -eq 0 ] || note "$WORK/log"
@@ -102,13 +102,13 @@ if command -v qemu-storage-daemon >/dev/null; then
 	end_daemon
 
 	theirs writable=on
-	wait_for 20 test -e "$WORK/qemu.pid"
+	wait_for 120 test -e "$WORK/qemu.pid"
 	refused "airlockd refuses an image that QEMU writes" "blk0: $IN_USE" --device "$(blk 1 "$D")"
 	stop_pid "$QEMU"
 	rm -f "$WORK/qemu.pid"
 
 	theirs writable=off
-	wait_for 20 test -e "$WORK/qemu.pid"
+	wait_for 120 test -e "$WORK/qemu.pid"
 	start_daemon 1 --device "$(blk 1 "$D" readonly=on)"
 	pass end_daemon
 	result "$r" "airlockd and QEMU read one image"

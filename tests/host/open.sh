@@ -35,7 +35,7 @@ on_exit stop_pid $!
 running() {
 	[ "$(readlink "/proc/$1/exe")" = "$WORK/program" ]
 }
-wait_for 20 running $!
+wait_for 120 running $!
 refused "a program that runs as an image is refused" "blk0: image .*used as a program" \
 	--device "$(blk "$WORK/program")"
 refused "a character device as an image is refused" "blk0: image .*neither a file" \

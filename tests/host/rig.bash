@@ -54,7 +54,7 @@ refused() {
 
 	shift 2
 	before=$(find "$WORK" -type s | sort)
-	timeout 20 "$DAEMON" "$@" >"$WORK/out" 2>"$WORK/err" </dev/null || status=$?
+	timeout 120 "$DAEMON" "$@" >"$WORK/out" 2>"$WORK/err" </dev/null || status=$?
 	after=$(find "$WORK" -type s | sort)
 	[ "$status" -eq 1 ] || good=1
 	[ "$(wc -l <"$WORK/err")" -eq 1 ] || good=1
@@ -83,7 +83,7 @@ start_daemon() {
 	"$DAEMON" "$@" 2>"$WORK/log" </dev/null &
 	PID=$!
 	on_exit stop_pid "$PID"
-	if ! wait_for 20 serving "$count" "$WORK/log"; then
+	if ! wait_for 120 serving "$count" "$WORK/log"; then
 		last_lines "$WORK/log"
 		die "airlockd does not start"
 	fi
@@ -94,7 +94,7 @@ end_daemon() {
 	local status=0
 
 	kill -TERM "$PID"
-	wait_for 20 gone "$PID" || kill -KILL "$PID"
+	wait_for 120 gone "$PID" || kill -KILL "$PID"
 	wait "$PID" || status=$?
 	return "$status"
 }

@@ -22,6 +22,8 @@ export BUILD=${BUILD:-$TOP/build}
 # environment says another. The first is the Debian release's own; the others are from its
 # backports.
 KERNELS='6.1 6.12'
+# Those that tests/kernel/build.sh builds, of the first series.
+KERNELS_BUILT='debug kcsan'
 export KERNEL_SERIES=${KERNEL_SERIES:-6.1}
 
 # What scripts that provide something exit with when it is not to be had now.
@@ -90,6 +92,8 @@ stop_pid() {
 	local pid=$1 status=0
 
 	kill -TERM "$pid" 2>/dev/null || true
+	# It hears of that when it runs.
+	kill -CONT "$pid" 2>/dev/null || true
 	if ! wait_for "${2:-10}" gone "$pid"; then
 		kill -KILL "$pid" 2>/dev/null || true
 		status=1

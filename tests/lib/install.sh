@@ -4,8 +4,9 @@
 # Installs the Debian packages that building, the demo and the tests need, and provides
 # the guests' kernels and the emulated SEV machine.
 #
-#	install.sh [sev|all|bench]	sev, bench: also the emulator; all: that and the kernels of
-#					other series
+#	install.sh [sev|bench|guest|all|debug]	sev, bench: also the emulator; guest: that and the kernels of
+#					other series; all: that and the first kernel of those
+#					that tests/kernel builds; debug: all of those
 #
 # Theory
 #   Nothing is done, and no network used, when all of it is there. The package
@@ -46,8 +47,14 @@ apt_install "${PACKAGES[@]}" || {
 	die "packages cannot be installed; is the network there, and Debian 12 in the APT sources?"
 }
 provide "$TOP/tests/lib/kernel.sh" fetch || die "there is no kernel $KERNEL_SERIES to build for"
-if [ "${1:-}" = all ]; then
-	for series in $KERNELS; do
+case ${1:-} in
+guest) more=$KERNELS ;;
+all) more="$KERNELS ${KERNELS_BUILT%% *}" ;;
+debug) more="$KERNELS $KERNELS_BUILT" ;;
+*) more= ;;
+esac
+if [ -n "$more" ]; then
+	for series in $more; do
 		KERNEL_SERIES=$series provide "$TOP/tests/lib/kernel.sh" fetch || true
 	done
 fi

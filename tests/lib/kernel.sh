@@ -7,10 +7,10 @@
 #	kernel.sh fetch		likewise; fetches what is missing first
 #	kernel.sh release	prints the kernel's release only
 #	kernel.sh headers	prints where the modules are built: KDIR only
-#	kernel.sh series	prints the series of common.sh's KERNELS that are there
+#	kernel.sh series	prints the series that are there
 #
-# KERNEL_SERIES is the series, of common.sh's KERNELS. KERNEL_RELEASE, when set, names one
-# kernel whose headers are installed. Exit: 0, 1 for errors, 3 when there is none.
+# KERNEL_SERIES is the series, of common.sh's KERNELS and KERNELS_BUILT. KERNEL_RELEASE, when
+# set, names one kernel whose headers are installed. Exit: 0, 1 for errors, 3 when there is none.
 # Only fetch uses the network.
 #
 # Theory
@@ -25,6 +25,8 @@
 #   A series of the backports: nothing is installed, since its headers depend on an image,
 #   which would become the kernel that this machine starts. Image, headers and build
 #   tools are unpacked side by side. What is there already stays in use.
+#
+#   One that is built has a script of its own, tests/kernel/build.sh.
 #
 #   Kernels go to the user's cache, in a directory named for release and version;
 #   it appears by one rename, so it is there whole or not at all. MODULES_ROOT is what
@@ -204,6 +206,17 @@ into_cache() {
 	mv -T "$tmp/root" "$ROOT" 2>/dev/null || [ -d "$ROOT" ] || die "cannot create $ROOT"
 }
 
+ROOT=
+
+built_series() {
+	[[ " $KERNELS_BUILT " == *" $KERNEL_SERIES "* ]]
+}
+
+# built [build] - where such a kernel is
+built() {
+	ROOT=$("$TOP/tests/kernel/build.sh" "$KERNEL_SERIES" "$@") || exit
+}
+
 own_series() {
 	[ -n "${KERNEL_RELEASE:-}" ] || [ "$KERNEL_SERIES" = "${KERNELS%% *}" ]
 }
@@ -212,7 +225,11 @@ own_series() {
 choose() {
 	local name
 
-	if own_series; then
+	if built_series; then
+		[ -n "${ROOT:-}" ] || built
+		KVER=$(basename "$ROOT"/lib/modules/*)
+		KDIR=$ROOT/usr/src/linux-headers-$KVER
+	elif own_series; then
 		KVER=$(installed_release)
 		[ -n "$KVER" ] || none "no headers of Linux $KERNEL_SERIES: tests/lib/install.sh installs them"
 		KDIR=/lib/modules/$KVER/build
@@ -230,7 +247,7 @@ choose() {
 series_there() {
 	local series
 
-	for series in $KERNELS; do
+	for series in $KERNELS $KERNELS_BUILT; do
 		case ${KERNEL_RELEASE:-$series.} in
 		"$series".*) ! KERNEL_SERIES=$series "$0" >/dev/null 2>&1 || printf '%s\n' "$series" ;;
 		esac
@@ -241,13 +258,15 @@ if [ "${1:-}" = series ]; then
 	series_there
 	exit
 fi
-case " $KERNELS " in
+case " $KERNELS $KERNELS_BUILT " in
 *" $KERNEL_SERIES "*) ;;
-*) die "KERNEL_SERIES is $KERNEL_SERIES, must be one of $KERNELS" ;;
+*) die "KERNEL_SERIES is $KERNEL_SERIES, must be one of $KERNELS $KERNELS_BUILT" ;;
 esac
 work_dir kernel
 if [ "${1:-}" = fetch ]; then
-	if own_series; then
+	if built_series; then
+		built build
+	elif own_series; then
 		fetch_own
 	else
 		fetch_foreign

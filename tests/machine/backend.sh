@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2178
+# shellcheck shell=bash disable=SC2034,SC2178
 # SPDX-License-Identifier: GPL-2.0
 #
 # The back-ends of a test machine: airlockd processes, and passt beside them.
@@ -11,10 +11,11 @@
 #   It runs as root, because taps want that, or, after backend_unprivileged, as nobody.
 #   Which airlockd: AIRLOCKD of the environment if set, else that with sanitizers
 #   after backend_sanitized, else the plain one. (A search of a process with
-#   sanitizers, which maps terabytes, would not end.)
+#   sanitizers, which maps terabytes, would not end.) After backend_liar, one that lies on
+#   order (tests/hostile/lie.h), told so at WORK/NAME.lies.
 
 AIRLOCKD=${AIRLOCKD:-}
-declare -A BACKEND_SOCKETS=() BACKEND_PID=() BACKEND_NOBODY=()
+declare -A BACKEND_SOCKETS=() BACKEND_PID=() BACKEND_NOBODY=() BACKEND_LIAR=()
 BACKENDS=()
 
 # backend_device NAME ID SPEC - one more --device for that back-end; sets SOCKET
@@ -50,6 +51,14 @@ backend_unprivileged() {
 	install -m 755 "$(backend_program)" "$WORK/airlockd-$1"
 }
 
+# backend_liar NAME - it is to lie when it is told to; to be said after backend_device
+backend_liar() {
+	BACKEND_LIAR[$1]=yes
+	mkfifo "$WORK/$1.lies"
+	# One that is open at both ends takes a line when nobody reads, too.
+	exec {LIES_FD}<>"$WORK/$1.lies"
+}
+
 AS_NOBODY=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
 
 # backend_passt NAME SOCKET - Debian's passt as nobody, in the test network; its
@@ -61,7 +70,7 @@ backend_passt() {
 		--tcp-ports none --udp-ports none >"$WORK/$1.log" 2>&1 </dev/null &
 	BACKEND_PID[$1]=$!
 	on_exit stop_pid "$!"
-	wait_for 20 backend_passt_up_or_gone "$1" "$2"
+	wait_for 120 backend_passt_up_or_gone "$1" "$2"
 	[ -S "$2" ] && ! gone "${BACKEND_PID[$1]}"
 }
 
@@ -90,12 +99,16 @@ backend_start() {
 		run+=("${AS_NOBODY[@]}")
 		program=$WORK/airlockd-$1
 	fi
+	if [[ -v BACKEND_LIAR[$1] ]]; then
+		run+=(env "LIES=$WORK/$1.lies")
+		program=$BUILD/hostile/airlockd
+	fi
 	"${run[@]}" "$program" "${devices[@]}" >>"$WORK/$1.log" 2>&1 </dev/null &
 	BACKEND_PID[$1]=$!
 	# A test may kill it; the shell need not announce that.
 	disown "$!"
 	on_exit stop_pid "${BACKEND_PID[$1]}"
-	if ! wait_for 20 backend_up_or_gone "$1" || gone "${BACKEND_PID[$1]}"; then
+	if ! wait_for 120 backend_up_or_gone "$1" || gone "${BACKEND_PID[$1]}"; then
 		last_lines "$WORK/$1.log"
 		die "airlockd ($1) did not start"
 	fi
@@ -109,12 +122,23 @@ backend_alive() {
 # backend_kill NAME - at once, whatever it is doing
 backend_kill() {
 	kill -KILL "${BACKEND_PID[$1]}"
-	wait_for 10 gone "${BACKEND_PID[$1]}"
+	wait_for 120 gone "${BACKEND_PID[$1]}"
+}
+
+# backend_pause NAME - it stands still, as one may that waits for its disk
+backend_pause() {
+	on_exit backend_resume "$1"
+	kill -STOP "${BACKEND_PID[$1]}"
+}
+
+# backend_resume NAME
+backend_resume() {
+	kill -CONT "${BACKEND_PID[$1]}"
 }
 
 # backend_stop NAME - as a user does; 1 when it does not end
 backend_stop() {
-	kill -TERM "${BACKEND_PID[$1]}" && wait_for 10 gone "${BACKEND_PID[$1]}"
+	kill -TERM "${BACKEND_PID[$1]}" && wait_for 120 gone "${BACKEND_PID[$1]}"
 }
 
 # backend_stop_all - those that still run: as a test, the last one, so that what a

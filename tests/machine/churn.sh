@@ -25,6 +25,15 @@ churn_programs() {
 	export ADD_PROGRAMS
 }
 
+# load_devices MAC ADDRESS - the drivers, the disk main, and the card, up
+load_devices() {
+	guest "set -e
+		modprobe -a airlock_blk airlock_net
+		up $1 $2/24
+		pci_of /sys/block/\$(need_disk main)/device >/run/main-pci
+		pci_of /sys/class/net/\$(nic $1)/device >/run/nic-pci"
+}
+
 # address_of NAME - its PCI address
 address_of() {
 	guest "cat /run/$1-pci" | tr -dc '0-9a-f:.'
@@ -32,12 +41,27 @@ address_of() {
 
 # start_churn DISK... - write and read back until told to stop; the first error ends it
 start_churn() {
-	guest -t 300 "start_churn $*"
+	guest -t 900 "start_churn $*"
 }
 
 # churn_ends DISK... - it went on since, and every byte was right
 churn_ends() {
-	guest -t 400 "end_churn $*"
+	guest -t 900 "end_churn $*"
+}
+
+# churn_left_whole DISK - another system, or this one before it was started anew, wrote there while
+# it ended: each block is one of those that it wrote, whole
+churn_left_whole() {
+	guest -t 600 "fio --filename=/dev/\$(need_disk $1) --direct=1 --thread --rw=read --verify=crc32c \
+		--verify_fatal=1 --exitall_on_error \
+		--name=small --bs=4k --size=256k --name=large --bs=128k --offset=1m --size=2m"
+}
+
+# counter REGEX [NIC] - the sum of the driver's counters with such names, of the card whose name is in
+# /run/NIC; nothing when there is none
+counter() {
+	guest "ethtool -S \$(cat /run/${2:-nic}) |
+		awk -F: '\$1 ~ /^ *($1)\$/ { n += \$2; found = 1 } END { if (found) print n }'" | tr -dc '0-9'
 }
 
 # recovered NAME - how often the device was brought up again
@@ -53,7 +77,7 @@ recovers() {
 	shift
 	before=$(recovered "$name")
 	"$@"
-	wait_for 60 more_recovered "$name" "$before" || fail "$name was not brought up again"
+	wait_for 300 more_recovered "$name" "$before" || fail "$name was not brought up again"
 }
 
 more_recovered() {
@@ -71,10 +95,10 @@ find_ring() {
 	memory_address "$pci" "ring.$2"
 }
 
-# poke_used [LOG TEXT] - used.idx of the ring goes where it cannot be; descriptors, avail ring
+# stray_used [LOG TEXT] - used.idx of the ring goes where it cannot be; descriptors, avail ring
 # and used ring begin on a cache line each (ring_place())
-poke_used() {
-	pages poke "$M_PID" "$((ADDRESS + (16 * SIZE + 6 + 2 * SIZE + 63) / 64 * 64 + 2))" ff7f "$@"
+stray_used() {
+	pages stray "$M_PID" "$((ADDRESS + (16 * SIZE + 6 + 2 * SIZE + 63) / 64 * 64 + 2))" "$@"
 }
 
 # can_lie - is it known from outside where the next word of a ring will be? Of split ones it is.
@@ -86,11 +110,13 @@ need_lies() {
 	can_lie || skip "where the next word of a packed ring will be is not known from outside"
 }
 
-# asks_for_reset NAME QUEUE - a device of QEMU's own finds an avail.idx in that split queue that
-# cannot be, and sets NEEDS_RESET
+# asks_for_reset NAME QUEUE - a device of QEMU's own finds an avail entry in that split queue that
+# cannot be, and sets NEEDS_RESET. (It takes what avail.idx says without a look at how much
+# that is: with old entries it would serve old buffers once more.)
 asks_for_reset() {
 	find_ring "$1" "$2"
-	pages poke "$M_PID" "$((ADDRESS + 16 * SIZE + 2))" ff7f "$WORK/console.log" 'the device asks for a reset' || {
+	pages stray "$M_PID" "$((ADDRESS + 16 * SIZE + 2))" "$WORK/console.log" 'the device asks for a reset' \
+		$((2 * SIZE)) || {
 		machine_logs
 		fail "$2: the device does not see it"
 	}
@@ -99,7 +125,7 @@ asks_for_reset() {
 # lie NAME QUEUE - the host lies about that queue, which is in use, until the guest has seen it
 lie() {
 	find_ring "$1" "$2"
-	poke_used "$WORK/console.log" "$2: failed: used index" || {
+	stray_used "$WORK/console.log" "$2: failed: used index" || {
 		machine_logs
 		fail "$2: the guest does not see the lie"
 	}
@@ -107,7 +133,7 @@ lie() {
 
 # traffic_works [BYTES] - so many come back right, over a connection of their own
 traffic_works() {
-	guest -t 120 "traffic tcp $HOST 7000 ${1:-1000000} 65536"
+	guest "traffic tcp $HOST 7000 ${1:-1000000} 65536"
 }
 
 # start_traffic - checked bytes both ways, connection after connection, until told to stop
@@ -116,7 +142,7 @@ start_traffic() {
 		(while [ ! -e /run/traffic-stop ]; do
 			traffic tcp $HOST 7000 3000000 65536 || exit 1
 		done && echo good >/run/traffic) >/run/traffic.log 2>&1 &
-		wait_for 100 connected 7000"
+		wait_for 1200 connected 7000"
 }
 
 # start_iperf [HOST] - fill both ways, test after test, until told to stop. The server is the
@@ -124,25 +150,25 @@ start_traffic() {
 start_iperf() {
 	local server=${1:-$HOST}
 
-	net_serve iperf "$IPERF_PORT" iperf3 -s -B "$server" -p "$IPERF_PORT"
-	guest -t 200 "rm -f /run/iperf-*
+	net_serve iperf "$IPERF_PORT" iperf3 -s -B "$server" -p "$IPERF_PORT" --rcv-timeout 600000
+	guest -t 600 "rm -f /run/iperf-*
 		iperf $server $IPERF_PORT &
 		iperf_rounds 1"
 }
 
 # iperf_ends_well - a whole test went well since, and all before
 iperf_ends_well() {
-	guest -t 300 'iperf_rounds $(($(wc -l </run/iperf-rounds) + 2))
+	guest -t 600 'iperf_rounds $(($(wc -l </run/iperf-rounds) + 2))
 		touch /run/iperf-stop
-		wait_for 600 grep -qsx good /run/iperf-end || {
+		wait_for 1200 grep -qsx good /run/iperf-end || {
 			tail -n 30 /run/iperf.log
 			die "iperf3 failed, or does not end"
 		}'
 }
 
 traffic_ends_well() {
-	guest -t 180 'touch /run/traffic-stop
-		wait_for 1500 grep -qsx good /run/traffic || {
+	guest -t 600 'touch /run/traffic-stop
+		wait_for 3000 grep -qsx good /run/traffic || {
 			cat /run/traffic.log
 			die "it failed, or does not end"
 		}'

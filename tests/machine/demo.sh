@@ -79,7 +79,7 @@ failed() {
 in_guest() {
 	local output
 
-	output=$(guest -t 120 "set -e; $1") || {
+	output=$(guest -t 600 "set -e; $1") || {
 		printf '%s\n' "$output" | sed 's/^/    guest: /' >&2
 		return 1
 	}
@@ -124,7 +124,7 @@ net_send() {
 	net_serve sink 5000 sh -c "exec nc -l -d $HOST 5000 >/dev/null"
 	in_guest "nc $HOST 5000 </dev/urandom >/dev/null 2>&1 &
 		echo \$! >/run/sender
-		wait_for 100 connected 5000"
+		wait_for 1200 connected 5000"
 }
 
 net_sent() {
@@ -132,7 +132,7 @@ net_sent() {
 }
 
 disk_check() {
-	in_guest "wait_for 900 test -e /run/written
+	in_guest "wait_for 3000 test -e /run/written
 		forget_cache
 		test \$(stat -c %s /mnt/data) -eq $((DISK_MIB << 20))
 		sha256sum </mnt/data >/run/read
@@ -149,8 +149,8 @@ tcp_up() {
 	local sent
 
 	net_serve up 5001 sh -c "nc -l -d $HOST 5001 | sha256sum"
-	sent=$(guest -t 120 "random_file /tmp/up $NET_MIB; sha256sum </tmp/up
-		nc $HOST 5001 </tmp/up; rm /tmp/up") && wait_for 20 gone "$SERVER" &&
+	sent=$(guest -t 600 "random_file /tmp/up $NET_MIB; sha256sum </tmp/up
+		nc $HOST 5001 </tmp/up; rm /tmp/up") && wait_for 120 gone "$SERVER" &&
 		[ "$sent" = "$(cat "$WORK/up.out")" ]
 }
 
@@ -158,7 +158,7 @@ tcp_down() {
 	local got
 
 	net_serve down 5002 sh -c "exec nc -l -N $HOST 5002 <'$WORK/down'"
-	got=$(guest -t 120 "mkfifo /run/silence; nc $HOST 5002 <>/run/silence | sha256sum") &&
+	got=$(guest -t 600 "mkfifo /run/silence; nc $HOST 5002 <>/run/silence | sha256sum") &&
 		[ "$got" = "$(sha256sum <"$WORK/down")" ]
 }
 
@@ -195,7 +195,7 @@ io() {
 search_during() {
 	local before after sectors packets
 
-	for _ in 1 2 3; do
+	for _ in {1..10}; do
 		before=$(io) || return
 		search during || return
 		after=$(io) || return

@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Provides the QEMU of the emulated SEV machine: Debian's own, with emulated-sev.patch, and with
-# net-uso.patch, which lets a back-end offer segmentation of UDP as newer versions do.
+# Provides the QEMU of the emulated SEV machine: Debian's own, with emulated-sev.patch; with
+# net-uso.patch, which lets a back-end offer segmentation of UDP as newer versions do; with
+# hostile-pci.patch, for devices that lie in their registers; and with vhost-msix.patch, so that cards of
+# a vhost-user back-end have vectors without KVM.
 #
 #	emulator.sh		prints its path; never builds and needs no network
 #	emulator.sh build	builds it when there is none, as root; then prints its path
@@ -11,20 +13,18 @@
 # reason on standard error.
 #
 # Theory
-#   What is built depends on the patches and on this script, so their hash names the result
-#   in the user's cache: whoever changes one of them gets another emulator. The source is
-#   whatever version the Debian release has today, because archives drop all others. A
-#   patch applies by its context, without fuzz, or not at all: with fuzz, hunks were seen
-#   to land in the wrong place without an error.
-#   The configuration is the smallest that the test machines need. The directory in the
-#   cache appears by one rename, so it is there whole or not at all.
+#   It is Debian's QEMU (tests/lib/built.sh). A patch applies by its context, without fuzz, or not at
+#   all: with fuzz, hunks were seen to land in the wrong place without an error.
+#   The configuration is the smallest that the test machines need.
 set -euo pipefail
 # shellcheck source=tests/lib/common.sh
 . "$(dirname "$0")/../lib/common.sh"
 # shellcheck source=tests/lib/apt.sh
 . "$TOP/tests/lib/apt.sh"
+# shellcheck source=tests/lib/built.sh
+. "$TOP/tests/lib/built.sh"
 
-readonly PATCHES=("$TOP"/tests/machine/{emulated-sev,net-uso}.patch)
+readonly PATCHES=("$TOP"/tests/machine/{emulated-sev,net-uso,hostile-pci,vhost-msix}.patch)
 readonly CONFIGURE=(
 	--target-list=x86_64-softmmu --without-default-features --enable-tcg --enable-vhost-user --enable-vhost-net
 	--disable-docs --disable-tools --disable-guest-agent --disable-werror
@@ -38,7 +38,7 @@ readonly PACKAGES=(
 	patch pkg-config python3 zlib1g-dev
 )
 
-HASH=$(cat "${PATCHES[@]}" "$0" | sha256sum | cut -c 1-16)
+HASH=$(cat "${PATCHES[@]}" "$0" "$TOP/tests/lib/built.sh" | sha256sum | cut -c 1-16)
 DEST=$CACHE/emulator/$HASH
 
 # source_to DIR - unpack QEMU's source there; 1 when it is not to be had
@@ -80,37 +80,13 @@ compile() {
 	}
 }
 
-build() {
-	local tmp
-
-	mkdir -p "$CACHE"
-	TMPDIR=$CACHE work_dir emulator
-	if [ "$(id -u)" -ne 0 ] && ! apt_all_installed "${PACKAGES[@]}"; then
-		say "emulator.sh: building it needs packages that only root can install"
-		exit "$NOT_TO_BE_HAD"
-	fi
-	if ! apt_install "${PACKAGES[@]}" || ! source_to "$WORK/source"; then
-		last_lines "$WORK/apt.log" 5
-		say "emulator.sh: the source of QEMU is not to be had"
-		exit "$NOT_TO_BE_HAD"
-	fi
-	say "building QEMU $(cat "$WORK/source/VERSION") for the emulated SEV machine, some minutes"
-	patch_source "$WORK/source"
-	compile "$WORK/source"
-	mkdir -p "$(dirname "$DEST")"
-	tmp=$(mktemp -d "$DEST.XXXXXX")
-	on_exit rm -rf "$tmp"
-	strip -o "$tmp/qemu-system-x86_64" "$WORK/build/qemu-system-x86_64"
-	cp "$WORK/source/VERSION" "$tmp/"
-	chmod 755 "$tmp"
-	mv -T "$tmp" "$DEST" 2>/dev/null || [ -d "$DEST" ] || die "cannot create $DEST"
+build_from() {
+	say "building QEMU $(cat "$1/VERSION") for the emulated SEV machine, some minutes"
+	patch_source "$1"
+	compile "$1"
+	strip -o "$2/qemu-system-x86_64" "$WORK/build/qemu-system-x86_64"
+	cp "$1/VERSION" "$2/"
 }
 
-if [ ! -x "$DEST/qemu-system-x86_64" ]; then
-	[ "${1:-}" = build ] || {
-		say "the emulator is not built: tests/machine/emulator.sh build"
-		exit "$NOT_TO_BE_HAD"
-	}
-	build
-fi
+built "$DEST" "the emulator" QEMU "tests/machine/emulator.sh build" "${1:-}"
 printf '%s\n' "$DEST/qemu-system-x86_64"

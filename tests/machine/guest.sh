@@ -30,6 +30,18 @@ negated() {
 	! "$@"
 }
 
+# refuses REASON COMMAND WORD... - it fails, and what it says ends with that; all of it is in
+# $said then
+refuses() {
+	reason=$1
+	shift
+	! said=$("$@" 2>&1) || die "accepted: $*"
+	case $said in
+	*": $reason") ;;
+	*) die "$*: not refused with $reason: $said" ;;
+	esac
+}
+
 # built_in MODULE - is it part of the kernel's image?
 built_in() {
 	grep -q "/$1\.ko$" "/lib/modules/$(uname -r)/modules.builtin"
@@ -77,6 +89,12 @@ shared_by() {
 	awk -v pci="$1" '$1 == pci { sum += $4 } END { print sum }' /sys/kernel/debug/airlock/regions
 }
 
+# nothing_shared - is that what airlock lists?
+nothing_shared() {
+	cat /sys/kernel/debug/airlock/regions
+	test "$(cat /sys/kernel/debug/airlock/regions)" = "total - - 0 -"
+}
+
 # window_base - where the window begins
 window_base() {
 	for dev in /sys/bus/pci/devices/*; do
@@ -86,12 +104,12 @@ window_base() {
 
 # need_disk SERIAL, need_nic MAC - wait for it, print its name
 need_disk() {
-	wait_for 100 disk "$1" >/dev/null || die "no disk with serial $1"
+	wait_for 1200 disk "$1" >/dev/null || die "no disk with serial $1"
 	disk "$1"
 }
 
 need_nic() {
-	wait_for 100 nic "$1" >/dev/null || die "no interface with address $1"
+	wait_for 1200 nic "$1" >/dev/null || die "no interface with address $1"
 	nic "$1"
 }
 
@@ -151,7 +169,7 @@ mark_churn() {
 # await_churn SERIAL... - until all of them went on
 await_churn() {
 	for s in "$@"; do
-		wait_for 900 went_on "$s" || {
+		wait_for 2400 went_on "$s" || {
 			cat "/run/churn-$s.log"
 			die "no I/O on $s"
 		}
@@ -160,11 +178,11 @@ await_churn() {
 
 # start_churn SERIAL...
 start_churn() {
-	for s in "$@"; do
-		# One that a failed test left behind.
-		if [ -e "/run/churn-$s.pid" ] && [ ! -e "/run/churn-$s.end" ]; then
-			kill "$(cat "/run/churn-$s.pid")"
-			wait_for 600 test -e "/run/churn-$s.end"
+	# What a failed test left behind: two of them on a disk would find each other's data.
+	for pid in /run/churn-*.pid; do
+		if [ -e "$pid" ] && [ ! -e "${pid%.pid}.end" ]; then
+			kill "$(cat "$pid")"
+			wait_for 1200 test -e "${pid%.pid}.end"
 		fi
 	done
 	rm -f /run/churn-*
@@ -181,7 +199,7 @@ end_churn() {
 	touch /run/churn-stop
 	for s in "$@"; do
 		kill "$(cat "/run/churn-$s.pid")"
-		wait_for 600 test -e "/run/churn-$s.end" || die "I/O on $s does not end"
+		wait_for 1200 test -e "/run/churn-$s.end" || die "I/O on $s does not end"
 		grep -qx good "/run/churn-$s.end" || {
 			cat "/run/churn-$s.log" "/run/churn-$s.end"
 			exit 1
@@ -189,16 +207,28 @@ end_churn() {
 	done
 }
 
+# churn_breaks SERIAL - the disk is gone: an error ends it. That can be a byte that is wrong, for
+# fio: a disk that is gone has no sectors, so that what is read from it is its end, which fio
+# compares as if it were data. So a test looks before that whether it still goes on.
+churn_breaks() {
+	wait_for 2400 test -e "/run/churn-$1.end" || die "I/O on $1 does not end"
+	cat "/run/churn-$1.log" "/run/churn-$1.end"
+	! grep -qx good "/run/churn-$1.end" || die "no error"
+	grep -Eq 'err= *[1-9]' "/run/churn-$1.log" || die "what ended it is no error of the disk"
+}
+
 # iperf HOST PORT - both ways filled, test after test, until /run/iperf-stop is there. A server
 # does not listen for a moment between two tests, or drops who came in it. Each that went well
-# is a line in /run/iperf-rounds; /run/iperf-end says how it ended.
+# is a line in /run/iperf-rounds; /run/iperf-end says how it ended. Each is so many bytes: one of
+# a length in time is ended by the server, 40 seconds after that time, whatever still passes.
 iperf() {
 	tries=0
 	while [ ! -e /run/iperf-stop ]; do
-		if iperf3 -c "$1" -p "$2" --bidir -t 1 >/run/iperf.log 2>&1; then
+		if iperf3 -c "$1" -p "$2" --bidir -n 32M --rcv-timeout 600000 >/run/iperf.log 2>&1; then
 			echo >>/run/iperf-rounds
 			tries=0
-		elif [ "$tries" -lt 5 ] && grep -Eq 'unable to connect|reset by peer|busy' /run/iperf.log; then
+		elif [ "$tries" -lt 50 ] && grep -Eq 'unable to connect|reset by peer|busy' /run/iperf.log &&
+			! grep -q 'connected to' /run/iperf.log; then
 			tries=$((tries + 1))
 			usleep 300000
 		else
@@ -212,16 +242,39 @@ iperf() {
 # iperf_rounds N - until so many went well
 iperf_rounds() {
 	enough() { [ -e /run/iperf-rounds ] && [ "$(wc -l </run/iperf-rounds)" -ge "$1" ]; }
-	wait_for 1200 enough "$1" || {
+	wait_for 2400 enough "$1" || {
 		tail -n 30 /run/iperf.log
 		die "iperf3 does not go on"
 	}
+}
+
+# iperf_breaks - its card is gone: it ends, and not well. A connection that has something to send
+# is given up after a few tries; one that waits for the server's last word would do so for ever.
+iperf_breaks() {
+	echo 3 >/proc/sys/net/ipv4/tcp_retries2
+	wait_for 600 test -e /run/iperf-end || killall iperf3
+	wait_for 1200 test -e /run/iperf-end || die "iperf3 does not end"
+	echo 15 >/proc/sys/net/ipv4/tcp_retries2
+	! grep -qx good /run/iperf-end || die "it goes on without its card"
 }
 
 # connected PORT - is there a TCP connection to that port?
 connected() {
 	awk -v port="$(printf ':%04X$' "$1")" \
 		'$3 ~ port && $4 == "01" { found = 1 } END { exit !found }' /proc/net/tcp
+}
+
+# no_leaks - memory that nothing points to any more, where the kernel looks for such. It says
+# nothing of what is younger than five seconds, nor of what is new since its last look.
+no_leaks() {
+	kmemleak=/sys/kernel/debug/kmemleak
+	[ -e "$kmemleak" ] || return 0
+	for i in 1 2 3 4; do
+		sleep 6
+		echo scan >"$kmemleak"
+		[ "$i" = 1 ] || [ -n "$(cat "$kmemleak")" ] || return 0
+	done
+	die "$(cat "$kmemleak")"
 }
 
 # random_file FILE MIB
@@ -262,11 +315,24 @@ dirty_memory() {
 	rm /tmp/dirt /tmp/dirt.part
 }
 
+# leaks_hold_airlock - without the function drivers it does not go, for it knows of pages that leaked
+leaks_hold_airlock() {
+	rmmod airlock_net airlock_blk || return
+	! rmmod airlock 2>/dev/null || die "it has gone"
+	airlockctl audit | grep leaked
+}
+
+# sentinel_load [MIB] - fill the kernel's memory with the secret /token; half of it is let go at once
+# and still has it
+sentinel_load() {
+	insmod /sentinel.ko "mib=${1:-16}" "token=$(hexdump -v -e '1/1 "%02x"' /token)"
+}
+
 # canary_start MIB - hold the secret /token; returns when it is in memory
 canary_start() {
 	canary /token /tmp/canary /run/canary "$1" >/run/canary.log 2>&1 &
 	echo $! >/run/canary.pid
-	wait_for 300 grep -qs alive /run/canary || {
+	wait_for 1200 grep -qs alive /run/canary || {
 		cat /run/canary.log
 		return 1
 	}
@@ -275,7 +341,7 @@ canary_start() {
 # canary_end - stop; 1 when the memory is not what it was
 canary_end() {
 	kill "$(cat /run/canary.pid)"
-	wait_for 300 negated grep -qs alive /run/canary
+	wait_for 1200 negated grep -qs alive /run/canary
 	grep -q intact /run/canary || {
 		cat /run/canary
 		return 1

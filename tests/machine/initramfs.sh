@@ -19,7 +19,7 @@ set -euo pipefail
 # Modules of the image that some test loads, without those they depend on.
 STOCK=(virtio_pci_modern_dev virtio_pci virtio_blk virtio_net ext4 crc32c_intel loop 8021q macvlan)
 OURS=(airlock airlock_net airlock_blk)
-TOOLS=(canary kexec multicast ranges traffic xdp)
+TOOLS=(canary failnth kexec multicast ranges traffic xdp)
 
 # add_modules ROOT - the stock modules and what they need
 add_modules() {

@@ -15,15 +15,17 @@
 
 M_MEMORY_MIB=1024
 
-# QEMU 7.2 without KVM dies of a null pointer when a vhost-user NIC starts with MSI-X
+# Debian's QEMU 7.2 without KVM dies of a null pointer when a vhost-user NIC starts with MSI-X
 # vectors: it sets up a route for KVM that was never made. With none it uses the
-# interrupt line.
+# interrupt line. The one that is built here is mended, and brings no firmware.
 machine_kind_tcg() {
 	M_QEMU=${QEMU:-qemu-system-x86_64}
 	M_NIC_OPTIONS=vectors=0
 	M_ARGS+=(-accel tcg,thread=multi -cpu max -M q35,memory-backend=ram)
-	# One that is built here brings no firmware.
-	[ -z "${QEMU:-}" ] || M_ARGS+=(-L /usr/share/qemu -L /usr/share/seabios)
+	if [ -n "${QEMU:-}" ]; then
+		M_NIC_OPTIONS=''
+		M_ARGS+=(-L /usr/share/qemu -L /usr/share/seabios)
+	fi
 }
 
 machine_kind_window() {
@@ -50,8 +52,10 @@ machine_kind_bounce() {
 # keeps it from that; M_SWIOTLB=yes leaves it alone. The processor is AMD's and has no
 # microcode, which the kernel would complain of.
 machine_kind_sev() {
+	local QEMU
+
+	QEMU=$("$TOP/tests/machine/emulator.sh") || die "there is no emulated SEV machine"
 	machine_kind_tcg
-	M_QEMU=$("$TOP/tests/machine/emulator.sh") || die "there is no emulated SEV machine"
 	M_APPEND='mitigations=off swiotlb=noforce'
 	[ -z "${M_SWIOTLB:-}" ] || M_APPEND=mitigations=off
 	cp /usr/share/OVMF/OVMF_VARS_4M.fd "$WORK/efi-vars"

@@ -12,16 +12,26 @@
 #
 #   guest sends a shell script over the control line (tests/machine/init has the
 #   protocol), prints what it printed, and returns its status. Its deadline is
-#   generous: it is there to end a hang, not to measure. A machine that missed a
+#   generous: it is there to end a hang, not to measure, and -t makes it longer, never
+#   shorter. It must be longer than what the script itself waits for. A machine that missed a
 #   deadline or ended is dead (WORK/dead says why): each later guest fails at once.
 #
 #   RING in the environment, "packed", has devices offer packed rings.
 #   M_RECONNECT, in seconds, has QEMU look for a back-end again that has gone.
-#   M_BOOTS_IN, in seconds, is how long a guest may take to boot. M_INITRAMFS names an archive
+#   M_BOOTS_IN, in seconds, is how long a guest may take to boot; a kernel with sanitizers on a loaded
+#   machine needs a good part of what it has unless something else is said. A guest that has not come
+#   so far as to listen in that time, with nothing of ours in it yet, is started anew, and that is said:
+#   now and then a kernel hangs in its first second on a loaded machine. M_INITRAMFS names an archive
 #   of initramfs.sh to be used in the place of one of the machine's own.
 #   M_BOOT and M_APPEND, to be changed between machine_new and machine_boot, say what the
 #   firmware does with disks, and more words of the kernel's command line. The environment
 #   says CPUS, how many the guest has, and KERNEL_SERIES.
+#
+#   The kernel is not to try whether timers interrupt: it gives them so little time for that that on a
+#   loaded machine it panics instead. And it is to be patient with processors, and tasks (init has
+#   those), that do not get on: who is given no time by the host is not stuck. Without KVM the kernel
+#   believes that the clocks of its processors differ, which are all one, and asks a device for the
+#   time, one processor after the other: half of what four of them did on the debug kernel was that.
 #
 #   Every device is behind a root port of its own, so that it can be unplugged.
 #
@@ -41,7 +51,11 @@ readonly M_AGAIN=254
 readonly M_SPLAT='BUG|WARNING|Oops|general protection|Call Trace|unable to handle|'\
 'possible recursive locking|inconsistent lock state|INFO: possible|INFO: task|'\
 'blocked for more than|soft lockup|hard LOCKUP|self-detected stall|detected stalls|'\
-'KASAN|UBSAN|kmemleak|Bad page|bad page|refcount_t|scheduling while atomic|Kernel panic'
+'KASAN|UBSAN|Bad page|bad page|refcount_t|scheduling while atomic|Kernel panic'
+
+# Not to try timers and clocks; and in seconds, before the kernel calls a processor stuck that holds up
+# RCU, and half of that for one that schedules nothing, which is at most 60.
+readonly M_PATIENCE='no_timer_check tsc=reliable rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60'
 
 # machine_new KIND [WINDOW_MIB] - sets WORK
 machine_new() {
@@ -142,11 +156,21 @@ machine_rings() {
 		! grep ' ring=' /sys/kernel/debug/airlock/queues | grep -v ' ring=${RING:-split} '"
 }
 
+# machine_sentinel - the guest is not to clear what it allocates; sets SENTINEL_KO, the module that fills
+# what there is with a secret (sentinel_load), a FILE for machine_boot
+machine_sentinel() {
+	eval "$("$TOP/tests/lib/kernel.sh")"
+	SENTINEL_KO=$BUILD/kmod-test/$KVER/sentinel.ko
+	[ -f "$SENTINEL_KO" ] || die "$SENTINEL_KO is missing: build it with make test-modules"
+	M_APPEND+=' init_on_alloc=0 init_on_free=0'
+}
+
 # machine_line NAME - a character device that is written to through a pipe, and whose
 # output is collected in WORK/NAME.log; sets LINE, the number to write to
 machine_line() {
 	mkfifo "$WORK/$1.in" "$WORK/$1.out"
-	exec {LINE}<>"$WORK/$1.in"
+	# The output, too, so that it does not end with a machine that is started anew.
+	exec {LINE}<>"$WORK/$1.out" {LINE}<>"$WORK/$1.in"
 	: >"$WORK/$1.log"
 	cat <"$WORK/$1.out" >"$WORK/$1.log" &
 	disown "$!"
@@ -167,7 +191,7 @@ machine_line_from() {
 # machine_boot [FILE...] - start back-ends and QEMU, wait for the guest. Each FILE is
 # put into the guest's root directory.
 machine_boot() {
-	local backend run=()
+	local backend run=() try where
 
 	eval "$("$TOP/tests/lib/kernel.sh")"
 	[ -n "${M_INITRAMFS:-}" ] || "$TOP/tests/machine/initramfs.sh" "$WORK/initramfs" "$@"
@@ -183,17 +207,30 @@ machine_boot() {
 	M_ARGS+=(-serial chardev:control -mon chardev=qmp,mode=control)
 
 	[ -z "$NET" ] || run=(ip netns exec "$NET")
-	"${run[@]}" "$M_QEMU" -name "airlock-test-$M_KIND" -nodefaults -no-user-config -display none \
+	for try in 1 2 3; do
+		where=$(machine_line_end control)
+		machine_start "${run[@]}"
+		! machine_answer "${M_BOOTS_IN:-600}" "$where" >/dev/null || break
+		[ "$try" -lt 3 ] || {
+			machine_logs
+			die "the guest did not boot: $(cat "$WORK/dead" 2>/dev/null)"
+		}
+		say "machine.sh: the guest did not boot ($(cat "$WORK/dead")), the next try"
+		last_lines "$WORK/console.log" 3
+		stop_pid "$M_PID" || true
+		rm "$WORK/dead"
+	done
+	machine_qmp '{"execute":"qmp_capabilities"}'
+}
+
+# machine_start [COMMAND WORD...] - QEMU, by that
+machine_start() {
+	"$@" "$M_QEMU" -name "airlock-test-$M_KIND" -nodefaults -no-user-config -display none \
 		-no-reboot "${M_BOOT[@]}" -smp "$M_CPUS,maxcpus=$((M_CPUS > 1 ? M_CPUS : 2))" -m "$M_MEMORY_MIB" -kernel "$VMLINUZ" -initrd "${M_INITRAMFS:-$WORK/initramfs}" \
-		-append "console=ttyS0 loglevel=5 panic=-1 test.nonce=$M_NONCE $M_APPEND" \
+		-append "console=ttyS0 loglevel=5 panic=-1 $M_PATIENCE test.nonce=$M_NONCE $M_APPEND" \
 		"${M_ARGS[@]}" >"$WORK/qemu.log" 2>&1 </dev/null &
 	M_PID=$!
 	on_exit stop_pid "$M_PID"
-	machine_answer "${M_BOOTS_IN:-120}" 0 >/dev/null || {
-		machine_logs
-		die "the guest did not boot: $(cat "$WORK/dead" 2>/dev/null)"
-	}
-	machine_qmp '{"execute":"qmp_capabilities"}'
 }
 
 machine_ended() {
@@ -259,10 +296,10 @@ machine_run() {
 
 # guest [-t SECONDS] SCRIPT
 guest() {
-	local deadline=60
+	local deadline=300
 
 	if [ "$1" = -t ]; then
-		deadline=$2
+		[ "$2" -le "$deadline" ] || deadline=$2
 		shift 2
 	fi
 	if [ -e "$WORK/dead" ]; then
@@ -280,39 +317,69 @@ machine_log_has() {
 	machine_log_since | grep -aqE -e "$1"
 }
 
+# machine_refused N REGEX - since the mark airlock has refused N devices for that reason, and
+# none has more than one line that says so; in a test. The lines, each from the device's PCI
+# address on, are in WORK/refused then.
+machine_refused() {
+	machine_log_flush || true
+	machine_log_since | sed -n 's/.* airlock \(0000:[0-9a-f:.]*: refused: .*\)/\1/p' \
+		>"$WORK/refused"
+	cat "$WORK/refused"
+	[ "$(grep -cE ": refused: $2" "$WORK/refused")" -eq "$1" ] ||
+		fail "not refused $1 times, or for another reason than: $2"
+	[ -z "$(cut -d ' ' -f 1 "$WORK/refused" | sort | uniq -d)" ] ||
+		fail "it is said of a device more than once"
+}
+
 # machine_log_flush - wait until all that the guest's kernel said is in console.log
 machine_log_flush() {
 	local word="airlock-test-mark-$RANDOM$RANDOM"
 
 	! machine_ended || return 0
-	guest "echo $word >/dev/kmsg" >/dev/null && wait_for 20 grep -aq "$word" "$WORK/console.log"
+	guest "echo $word >/dev/kmsg" >/dev/null && wait_for 120 grep -aq "$word" "$WORK/console.log"
+}
+
+# machine_log_end - how long the log is, with all that the guest's kernel said
+machine_log_end() {
+	machine_log_flush || true
+	stat -c %s "$WORK/console.log"
+}
+
+# machine_log_from WHERE - what the log has from there on
+machine_log_from() {
+	tail -c "+$(($1 + 1))" "$WORK/console.log" | tr -d '\r' | grep -av airlock-test-mark || true
 }
 
 # machine_log_mark - forget what was said until now
 machine_log_mark() {
-	machine_log_flush || true
-	stat -c %s "$WORK/console.log" >"$WORK/log-mark"
+	machine_log_end >"$WORK/log-mark"
 }
 
 # machine_log_since - what was said since the mark
 machine_log_since() {
-	tail -c "+$(($(cat "$WORK/log-mark") + 1))" "$WORK/console.log" | tr -d '\r' |
-		grep -av airlock-test-mark || true
+	machine_log_from "$(cat "$WORK/log-mark")"
 }
 
-# machine_splats - what must not be in the log since the mark; nothing is good
+# machine_splats - what must not be in the log since the mark; nothing is good. A data race that no
+# function of our modules has a part in is the kernel's own.
 machine_splats() {
-	machine_log_since | grep -aE "$M_SPLAT" || true
+	machine_log_since | awk '/BUG: KCSAN:/ { race = 1; text = "" }
+		!race { print }
+		race { text = text $0 "\n" }
+		race && /==========/ { race = 0; if (text ~ /\[airlock/) printf "%s", text }
+		END { if (race) printf "%s", text }' | grep -aE "$M_SPLAT" || true
 }
 
 # machine_complaints - all that is wrong with machine and back-ends since the last
 # time it was asked; nothing is good. For TAP_ALSO.
 machine_complaints() {
-	machine_log_flush || true
+	local end
+
+	end=$(machine_log_end)
 	[ ! -e "$WORK/dead" ] || printf 'the machine is dead: %s\n' "$(cat "$WORK/dead")"
 	machine_splats
 	backend_complaints
-	stat -c %s "$WORK/console.log" >"$WORK/log-mark"
+	printf '%s\n' "$end" >"$WORK/log-mark"
 }
 
 # machine_logs - the last lines of the logs that tell most, to stderr, once
@@ -346,23 +413,28 @@ machine_unplug() {
 
 	where=$(machine_line_end qmp)
 	machine_qmp "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"$1\"}}"
-	wait_for 60 machine_qmp_has "$where" "DEVICE_DELETED.*\"device\": \"$1\""
+	wait_for 300 machine_qmp_has "$where" "DEVICE_DELETED.*\"device\": \"$1\""
 }
 
-# machine_search TOKEN - look for that in all that the host side sees: the back-end's
+# machine_search TOKEN [BACKEND] - look for that in all that the host side sees: the back-end's
 # memory, what it has open, what the VMM could hand over. Prints what the search
 # (tests/guest/search.c) says, returns its status.
 machine_search() {
-	local pid=${BACKEND_PID[airlockd]}
+	local pid=${BACKEND_PID[${2:-airlockd}]}
 
 	"$BUILD/guest/search" --mapped "$pid" --held "$pid" --shared "$M_PID" <"$1"
 }
 
-# machine_kexec - start the kernel /vmlinuz with the initramfs /initramfs.next, both of
-# which are in the guest, out of the running one, as this machine was started
+# machine_next - load the kernel /vmlinuz with the initramfs /initramfs.next, both of which are
+# in the guest, to be started as this machine was
+machine_next() {
+	guest -t 600 'kexec -l /vmlinuz /initramfs.next /proc/cmdline'
+}
+
+# machine_kexec - start it out of the running one
 machine_kexec() {
 	[ ! -e "$WORK/dead" ] || return 1
-	machine_run 120 'kexec /vmlinuz /initramfs.next /proc/cmdline'
+	machine_run "${M_BOOTS_IN:-600}" 'kexec -e'
 }
 
 # machine_leave - the guest is about to end by itself: no word to it any more
@@ -372,8 +444,17 @@ machine_leave() {
 
 # machine_off - 1 when the guest does not power off by itself
 machine_off() {
+	local where
+
 	[ ! -e "$WORK/dead" ] || return 1
+	guest -t 600 no_leaks || return
 	machine_leave
-	machine_tell poweroff
-	wait_for 60 gone "$M_PID"
+	# Until it has understood, as with machine_run().
+	while :; do
+		where=$(machine_line_end control)
+		machine_tell poweroff
+		wait_for 300 machine_answered_or_gone "$where" || return
+		machine_line_from control "$where" | grep -aq "^@$M_NONCE again" || break
+	done
+	wait_for 300 gone "$M_PID"
 }

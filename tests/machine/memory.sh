@@ -26,7 +26,8 @@ memory_cr3() {
 
 	where=$(machine_line_end qmp)
 	machine_qmp '{"execute":"human-monitor-command","arguments":{"command-line":"info registers"}}'
-	wait_for 10 machine_qmp_has "$where" 'CR3=[0-9a-f]* ' || die "the emulator does not tell registers"
+	wait_for 120 machine_qmp_has "$where" 'CR3=[0-9a-f]* ' ||
+		die "the emulator does not tell registers"
 	machine_line_from qmp "$where" | grep -o 'CR3=[0-9a-f]*' | head -n 1 | sed 's/CR3=/0x/'
 }
 
@@ -71,6 +72,20 @@ memory_since() {
 	pages touched "$M_PID" >"$WORK/touched"
 }
 
+# memory_reboot FILE - a reboot closes each page of that list; in a test. The log ends with the machine, so no
+# other kernel closes them
+memory_reboot() {
+	local mark
+
+	mark=$(stat -c %s "$WORK/flips")
+	guest '(sleep 1; reboot -f) &'
+	machine_leave
+	wait_for 300 gone "$M_PID" || fail "the guest does not reboot"
+	awk '$1 == "close" { print $2, 4096 }' <(tail -c "+$((mark + 1))" "$WORK/flips") >"$WORK/closed"
+	pages minus "$1" "$WORK/closed" >"$WORK/left"
+	[ ! -s "$WORK/left" ] || fail "left open: $(cat "$WORK/left")"
+}
+
 # memory_audit - what the guest says that it shares, to WORK/audit: by airlockctl, which
 # refuses a list that cannot be
 memory_audit() {
@@ -109,7 +124,7 @@ memory_none() {
 }
 
 # memory_address PCI PURPOSE - sets ADDRESS to where a region of a device is in the VMM's memory
-# file, for pages poke; the window has a file of its own
+# file, for pages stray; the window has a file of its own
 memory_address() {
 	ADDRESS=$(guest "awk -v pci='$1' -v purpose='$2' '\$1 == pci && \$2 == purpose { print \$3; exit }' \
 		/sys/kernel/debug/airlock/regions" | tr -dc '0-9a-fx')

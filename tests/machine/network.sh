@@ -67,7 +67,7 @@ net_serve() {
 	ip netns exec "$NET" "$@" >"$WORK/$name.out" 2>"$WORK/$name.log" </dev/null &
 	SERVER=$!
 	on_exit stop_pid "$SERVER"
-	wait_for 10 net_listens "$port" || {
+	wait_for 120 net_listens "$port" || {
 		last_lines "$WORK/$name.log"
 		die "$1 does not listen on port $port"
 	}

@@ -12,9 +12,12 @@ Sets of pages of guest memory, as the tests of the emulated SEV machine see them
     pages.py held PID ADDRESS SET TOKEN
                                    pages of the set whose private backing, which begins at
                                    ADDRESS in the emulator's memory, holds the token
-    pages.py poke PID ADDRESS HEX  write those bytes there, as a hostile host does
-    pages.py poke PID ADDRESS HEX LOG TEXT
-                                   over and over, until the text appears in that file once more
+    pages.py used PID SET          pages of the set that are not clear
+    pages.py stray PID ADDRESS     an index there of 16 bits goes on by more than any ring has, as
+                                   a hostile host would have it
+    pages.py stray PID ADDRESS LOG TEXT [BEHIND]
+                                   over and over, until the text appears in that file once more;
+                                   so many bytes behind the index are all ones then
     pages.py minus A B             pages in A that are not in B
     pages.py same A B              fails and says how they differ, unless they are the same
 
@@ -33,7 +36,7 @@ import sys
 import time
 
 PAGE = 4096
-POKE_SECONDS = 60
+STRAY_SECONDS = 60
 ONE_VIEW = range(0xA0000 // PAGE, 0x100000 // PAGE)
 PUNCH_HOLE_KEEP_SIZE = 3
 
@@ -90,6 +93,11 @@ def held(pid, address, path, token):
     return token_pages(fd, token, ((page, start + page * PAGE) for page in load(path)))
 
 
+def used(pid, path):
+    fd = memory(pid)
+    return {page for page in load(path) if any(os.pread(fd, PAGE, page * PAGE))}
+
+
 def log_since(path, where):
     with open(path, encoding='ascii') as log:
         log.seek(int(where))
@@ -130,22 +138,31 @@ def runs_of(pages):
             first = None
 
 
-def poke(pid, address, data, log=None, text=''):
-    fd, data, address = memory(pid), bytes.fromhex(data), int(address, 0)
-    os.pwrite(fd, data, address)
-    if not log:
-        return set()
+def stray(pid, address, log=None, text='', behind='0'):
+    fd, address, wrong = memory(pid), int(address, 0), None
+
+    def write(times):
+        nonlocal wrong
+        for _ in range(times):
+            index = int.from_bytes(os.pread(fd, 2, address), 'little')
+            # Whose index it is stores the next one soon, and goes on from its own.
+            if index != wrong:
+                wrong = (index + 0x5555) & 0xffff
+                os.pwrite(fd, b'\xff' * int(behind), address + 2)
+                os.pwrite(fd, wrong.to_bytes(2, 'little'), address)
 
     def seen():
         with open(log, 'rb') as lines:
             return lines.read().count(text.encode())
-    before, end = seen(), time.monotonic() + POKE_SECONDS
+
+    if not log:
+        write(1)
+        return set()
+    before, end = seen(), time.monotonic() + STRAY_SECONDS
     while seen() == before:
         if time.monotonic() > end:
-            sys.exit(f'pages.py: nobody noticed in {POKE_SECONDS} seconds')
-        # An honest device stores the right value again soon.
-        for _ in range(1000):
-            os.pwrite(fd, data, address)
+            sys.exit(f'pages.py: nobody noticed in {STRAY_SECONDS} seconds')
+        write(1000)
     return set()
 
 
@@ -161,7 +178,7 @@ def same(path_a, path_b):
 
 def main():
     verbs = {'touched': touched, 'forget': forget, 'flips': flips, 'dirty': dirty,
-             'find': find, 'held': held, 'poke': poke,
+             'find': find, 'held': held, 'used': used, 'stray': stray,
              'minus': lambda a, b: load(a) - load(b), 'same': same}
     if len(sys.argv) < 3 or sys.argv[1] not in verbs:
         sys.exit('usage: pages.py ' + '|'.join(verbs) + ' ...')

@@ -20,7 +20,7 @@ is_sev() {
 # A witness that sees nothing would agree with anything. All free memory is used once, so
 # that pages are not clear by luck.
 witnesses_see() {
-	guest -t 120 dirty_memory
+	guest -t 600 dirty_memory
 	guest 'modprobe airlock_blk && need_disk main'
 	memory_since
 	for witness in opened flipped touched; do
@@ -55,7 +55,7 @@ both() {
 
 # Every size and both directions; nothing more is shared for that.
 under_load() {
-	guest -t 180 "set -e
+	guest -t 600 "set -e
 		d=/dev/\$(disk main)
 		up $MAC $GUEST/24
 		(traffic tcp $HOST 7000 8000000 65536 && echo good >/run/net) &
@@ -111,12 +111,28 @@ nothing_left() {
 	memory_none
 }
 
+# It would take addresses for the host's, and go round what protects the guest. The other disk is
+# not disturbed.
+unprotected() {
+	local pci
+
+	guest 'modprobe airlock_blk && need_disk main && ! disk plain'
+	machine_refused 1 'a confidential guest needs VIRTIO_F_ACCESS_PLATFORM'
+	pci=$(sed 's/: refused: .*//' "$WORK/refused")
+	guest "! grep '^$pci ' /sys/kernel/debug/airlock/regions"
+	memory_agrees
+	guest 'rmmod airlock_blk && rmmod airlock'
+	memory_none
+}
+
 need_machine sev
 machine_new sev
 # The kernel would clear what it allocates, whether it is asked to or not.
 M_APPEND+=' init_on_alloc=0 init_on_free=0'
 head -c 32 /dev/urandom >"$WORK/token"
 machine_disk_and_nic
+truncate -s 16M "$WORK/plain.img"
+machine_qemu_disk plain "$WORK/plain.img" iommu_platform=off
 machine_boot "$WORK/token"
 memory_mark
 TAP_ALSO=machine_complaints
@@ -128,5 +144,6 @@ tap_test "under load neither guest, device nor back-end uses any other page" und
 tap_test "so it is after the disk was bound anew three times" rebound
 tap_test "no page was opened with anything in it" cleared_first
 tap_test "after unloading nothing is shared, and what was is cleared" nothing_left
+tap_test "a device that would go round the protection is refused, and shares nothing" unprotected
 tap_test "the guest powers off" machine_off
 tap_done

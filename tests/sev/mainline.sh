@@ -20,7 +20,7 @@ write_payload() {
 }
 
 network_works() {
-	guest -t 120 "up $MAC $GUEST/24 && traffic tcp $HOST 7000 4000000 65536"
+	guest "up $MAC $GUEST/24 && traffic tcp $HOST 7000 4000000 65536"
 }
 
 # swiotlb - the kernel's pool, as the kernel says where it is

@@ -95,7 +95,7 @@ tap_test "pages that stay shared over a reboot are noticed" caught unretired sev
 # The rest of the page goes into the slot behind the write. (More in the transmit FIFO can fall
 # on a frame before it, and is then seen by another test first, or not.)
 tap_test "bytes beside a write in its bounce slot are noticed" caught generous guest/sentinel.sh \
-	"the secret is nowhere on the host side, in the midst of I/O and after it" 'the search ended with 1' \
+	"case 50: the secret is nowhere on the host side, in the midst of I/O and after it" 'the search ended with 1' \
 	driver/blk_io.c \
 	's/private, bv.bv_len, out)/private, out ? PAGE_SIZE - bv.bv_offset : bv.bv_len, out)/'
 tap_done
