@@ -8,6 +8,7 @@
 #   set -e in a subshell, so what it sets and starts ends with it. Its output is
 #   shown only when it failed. skip says why a test cannot be done here.
 #   TAP_ALSO, a command, is asked after each test; what it prints fails the test too.
+#   A test of ten seconds and more says how long it took, for who looks where the time goes.
 
 TAP_COUNT=0
 TAP_FAILED=0
@@ -15,7 +16,7 @@ TAP_ALSO=true
 
 # tap_test NAME COMMAND WORD...
 tap_test() {
-	local name=$1 out=$WORK/tap.out status=0 also
+	local name=$1 out=$WORK/tap.out status=0 also since=$SECONDS
 
 	shift
 	TAP_COUNT=$((TAP_COUNT + 1))
@@ -31,6 +32,7 @@ tap_test() {
 	status=$?
 	set -e
 	also=$("$TAP_ALSO" 2>&1) || true
+	[ $((SECONDS - since)) -lt 10 ] || printf '# %d s: %s\n' $((SECONDS - since)) "$name"
 	if [ "$status" -eq 77 ] && [ -e "$WORK/tap.skip" ] && [ -z "$also" ]; then
 		printf 'ok %d - %s # SKIP %s\n' "$TAP_COUNT" "$name" "$(cat "$WORK/tap.skip")"
 		return
