@@ -210,7 +210,7 @@ demo: install-packages
 	$(Q)$(MAKE) --no-print-directory -j2 all tools
 	$(Q)BUILD=$(BUILD) tests/machine/demo.sh
 
-check: INSTALL = $(if $(T),$(if $(filter hostile,$(T)),all,$(if $(filter sev mutants %/%,$(T)),guest)),all)
+check: INSTALL = $(if $(T),$(if $(filter hostile,$(T)),all,$(if $(filter sev matrix mutants %/%,$(T)),guest)),all)
 check: install-packages
 	$(Q)$(MAKE) --no-print-directory -j2 all tests bench modules-for-tests
 	$(Q)BUILD=$(BUILD) tests/run $(T)
