@@ -21,6 +21,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/ratelimit.h>
 #include <linux/spinlock.h>
 #include <linux/virtio_pci_modern.h>
 #include <linux/workqueue.h>
@@ -93,6 +94,8 @@ struct core_queue {
  * @quiet: the last reset was confirmed and the device was not started since
  * @slow: a reset was waited for in vain
  * @faults: how often the device was failed
+ * @complaints: bounds how often the log says so; of each device, for one that lies must not
+ *	silence another
  * @recoveries: how often it was brought up again
  * @tries: attempts to do so since it last was up for a while
  * @revived: jiffies when it was last brought up
@@ -129,6 +132,7 @@ struct core_device {
 	bool quiet;
 	bool slow;
 	unsigned int faults;
+	struct ratelimit_state complaints;
 	unsigned int recoveries;
 	unsigned int tries;
 	unsigned int renew;

@@ -393,9 +393,9 @@ void airlock_device_fail(struct core_device *core, const char *queue,
 	}
 	spin_unlock_irqrestore(&core->event_lock, flags);
 
-	if (first)
-		dev_err_ratelimited(&core->pub.pdev->dev, "%s%sfailed: %s\n",
-				    queue ? queue : "", queue ? ": " : "", why);
+	if (first && __ratelimit(&core->complaints))
+		dev_err(&core->pub.pdev->dev, "%s%sfailed: %s\n",
+			queue ? queue : "", queue ? ": " : "", why);
 }
 
 void airlock_renew(struct airlock_device *adev)
@@ -548,6 +548,8 @@ struct core_device *airlock_device_create(struct pci_dev *pdev, u16 type)
 	INIT_LIST_HEAD(&core->node);
 	mutex_init(&core->lock);
 	spin_lock_init(&core->event_lock);
+	ratelimit_state_init(&core->complaints, DEFAULT_RATELIMIT_INTERVAL,
+			     DEFAULT_RATELIMIT_BURST);
 	INIT_DELAYED_WORK(&core->recover_work, device_recover_work);
 	airlock_config_init(core);
 

@@ -291,6 +291,7 @@ static int net_open(struct net_device *ndev)
 
 	if (nic->dead)
 		return -EIO;
+	ndev->watchdog_timeo = net_tx_seconds() * HZ;
 	if (!nic->down)
 		net_start_pairs(nic);
 	return 0;
@@ -497,7 +498,6 @@ static struct net_nic *net_alloc(struct airlock_device *adev, const struct net_p
 	SET_NETDEV_DEV(ndev, &adev->pdev->dev);
 	ndev->netdev_ops = &net_netdev_ops;
 	ndev->ethtool_ops = &net_ethtool_ops;
-	ndev->watchdog_timeo = NET_STALL_SECONDS * HZ;
 
 	nic = netdev_priv(ndev);
 	nic->adev = adev;

@@ -34,14 +34,6 @@
 #define NET_SLOT_BYTES_MIN	2048u
 #define NET_SLOTS_MIN		64u
 
-/*
- * Time without any completion of what was sent after which a device is given up: when the
- * stack's queue is stopped for it, and when it is not. The latter is longer than a device must
- * be up to have all its attempts again (device.c): one whose peer sleeps is not lost for it.
- */
-#define NET_STALL_SECONDS	20u
-#define NET_DEAF_SECONDS	75u
-
 /* The control queue's memory, and the most descriptors of a command. */
 #define NET_CTRL_SPAN		4096u
 #define NET_CTRL_DESCS		3u
@@ -414,6 +406,7 @@ netdev_tx_t net_tx_xmit(struct sk_buff *skb, struct net_device *ndev);
 int net_tx_raw(struct net_tx *tx, const void *data, u32 len);
 void net_tx_flush(struct net_tx *tx);
 void net_tx_timeout(struct net_device *ndev, unsigned int index);
+unsigned int net_tx_seconds(void);
 
 /* net_ethtool.c */
 extern const struct ethtool_ops net_ethtool_ops;

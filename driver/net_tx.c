@@ -528,6 +528,42 @@ static void net_tx_call(struct airlock_queue *q)
 	napi_schedule(&tx->napi);
 }
 
+/*
+ * Seconds without any completion of what was sent after which a device is given up while the
+ * stack's queue is stopped for it. While it is not they are more, by default more than a device
+ * must be up to have all its attempts again (device.c): one whose peer sleeps is not lost for it.
+ */
+static unsigned int tx_timeout = 20;
+
+static int net_tx_set_timeout(const char *value, const struct kernel_param *param)
+{
+	return param_set_uint_minmax(value, param, 1, 600);
+}
+
+static const struct kernel_param_ops net_tx_timeout_ops = {
+	.set = net_tx_set_timeout,
+	.get = param_get_uint,
+};
+
+module_param_cb(tx_timeout, &net_tx_timeout_ops, &tx_timeout, 0644);
+MODULE_PARM_DESC(tx_timeout,
+		 "seconds in which a card must complete something of what was sent, 1 to 600, of an interface that is brought up from then on; nearly four times as long while it has room for more (default 20)");
+
+/**
+ * net_tx_seconds() - how long the stack's queue may be stopped
+ *
+ * Context: any. Return: seconds, 1 to 600.
+ */
+unsigned int net_tx_seconds(void)
+{
+	return READ_ONCE(tx_timeout);
+}
+
+static unsigned int net_tx_deaf_seconds(void)
+{
+	return net_tx_seconds() * 15 / 4;
+}
+
 /* Nothing comes back; the ring was broken for it. */
 static void net_tx_stalled(struct net_tx *tx, unsigned int seconds)
 {
@@ -548,6 +584,7 @@ void net_tx_watch(struct net_tx *tx)
 {
 	struct net_tx_after after = {};
 	bool waited, stuck = false;
+	unsigned int deaf = 0;
 	unsigned long flags;
 
 	spin_lock_irqsave(&tx->q->lock, flags);
@@ -567,7 +604,8 @@ void net_tx_watch(struct net_tx *tx)
 	if (after.kick)
 		net_tx_count(tx, NET_TX_LATE_KICKS, 1);
 	tx->stalled = after.kick && netif_carrier_ok(tx->nic->ndev) ? tx->stalled + 1 : 0;
-	stuck = tx->stalled >= NET_DEAF_SECONDS;
+	deaf = net_tx_deaf_seconds();
+	stuck = tx->stalled >= deaf;
 	if (stuck) {
 		net_tx_count(tx, NET_TX_TIMEOUTS, 1);
 		ring_drv_break(&tx->q->ring, RING_STALLED);
@@ -576,7 +614,7 @@ out:
 	tx->seen = tx->done;
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 	if (stuck) {
-		net_tx_stalled(tx, NET_DEAF_SECONDS);
+		net_tx_stalled(tx, deaf);
 		return;
 	}
 	local_bh_disable();
@@ -609,7 +647,7 @@ void net_tx_timeout(struct net_device *ndev, unsigned int index)
 	spin_unlock_irqrestore(&tx->q->lock, flags);
 
 	if (stuck)
-		net_tx_stalled(tx, NET_STALL_SECONDS);
+		net_tx_stalled(tx, ndev->watchdog_timeo / HZ);
 	else if (ret < 0)
 		airlock_queue_fault(tx->q);
 	else

@@ -181,6 +181,7 @@ back_end_killed() {
 		pci_of /sys/class/net/\$(nic $LOST_MAC)/device >/run/lost-nic
 		for s in lost late; do
 			d=\$(disk \$s)
+			echo 3000 >/sys/block/\$d/queue/io_timeout
 			pci_of /sys/block/\$d/device >/run/\$s-disk
 			(while dd if=/dev/urandom of=/dev/\$d bs=64k oflag=direct 2>/dev/null; do :; done
 				echo ended >/run/\$s-ended) >/dev/null 2>&1 &

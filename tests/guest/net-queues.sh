@@ -241,7 +241,7 @@ channels_under_way() {
 	uses 2
 	connections 300000
 	# Longer than a queue may be stopped: those that are not used are not watched.
-	sleep 30
+	sleep 22
 	! guest "dmesg | grep -i 'transmit queue'" || fail "the watchdog looks at queues that are not used"
 }
 

@@ -103,11 +103,15 @@ short() {
 
 # The host owns the data; what is asked is that the guest lives, and other requests are good.
 data_changes() {
+	local before
+
+	before=$(recovered main)
 	liar_tell 'main.0 blk.flicker for=1000 times=50'
 	guest -t 300 'for i in $(seq 60); do
 			dd if=/dev/$(cat /run/main) of=/dev/null bs=64k count=1 iflag=direct 2>/dev/null || exit
 		done'
 	liar_told 'main.0 blk.flicker for=1000 times=50'
+	[ "$(recovered main)" -eq "$before" ] || fail "the disk was reset"
 	is_good
 }
 

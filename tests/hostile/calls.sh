@@ -52,13 +52,13 @@ storm() {
 
 # It was to say that there is room again. A watch sees it, and has the next call come in time.
 lost_room() {
-	local before
+	local before since
 
 	is_late counter tx0_late nic 'nic.1 call.none'
-	before=$(counter tx0_late)
+	before=$(counter tx0_late) since=$SECONDS
 	guest -t 600 "traffic tcp $HOST 7000 4000000 65536"
-	# On a slow machine a call may come late by itself.
-	[ "$(counter tx0_late)" -le $((before + 3)) ] || fail "it is late again and again"
+	# On a slow machine a call may come late by itself; if each did, there were one a second.
+	[ "$(counter tx0_late)" -le $((before + 3 + (SECONDS - since) / 4)) ] || fail "it is late again and again"
 }
 
 # Requests and frames are found by a watch.

@@ -36,7 +36,7 @@ buffers() {
 	dropped bad_buffers 'nic.0 net.num_buffers=0 times=3'
 	dropped 'bad_buffers|lost_buffers' 'nic.0 net.num_buffers=65535 times=3'
 	# The next frame is taken for part of it.
-	survived nic 'nic.0 net.num_buffers=2 times=3'
+	harmless nic 'nic.0 net.num_buffers=2 times=3'
 }
 
 # joined - more buffers than a frame has, which are all there when they are looked for: calls are kept back
@@ -85,7 +85,7 @@ later() {
 	dropped empty_buffers 'nic.0 net.later=0 times=30'
 	breaks nic rx0 "$LONG" 'nic.0 net.later=0x100000'
 	# What is left of the frame is taken for others.
-	survived nic 'nic.0 net.fewer times=3'
+	harmless nic 'nic.0 net.fewer times=3'
 	plain_frames
 }
 
@@ -177,7 +177,7 @@ lengths() {
 }
 
 changes() {
-	survived nic 'nic.0 net.flicker for=500 times=3'
+	harmless nic 'nic.0 net.flicker for=500 times=3'
 }
 
 another_order() {

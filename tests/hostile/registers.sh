@@ -250,6 +250,22 @@ fails() {
 	unbind "$1"
 }
 
+# with_attempts N - a device has so many until the test ends
+with_attempts() {
+	on_exit guest 'echo 1000 >/sys/module/airlock/parameters/recover_tries'
+	guest "echo $1 >/sys/module/airlock/parameters/recover_tries"
+}
+
+# given_up DEVICE RULE... - under way, since it goes on to lie
+given_up() {
+	bind "$1"
+	works "$1"
+	log_mark
+	tell "$1" "${@:2}"
+	calls "$1" "$OFTEN"
+	wait_for 300 has_said 'given up after 3 attempts' || fail "it is not given up: ${*:2}"
+}
+
 # ---- the cases ------------------------------------------------------------------------------
 
 # survives DEVICE RESETS RULE... - with fresh rings in which something is, data is right; it is
@@ -369,6 +385,12 @@ features() {
 	else
 		refused main 'does not accept features' "$FEATURES:&:0xfffffffd:1:1"
 	fi
+	with_attempts 3
+	for device in main nic; do
+		given_up "$device" "$FEATURES:&:0" "$STATUS:|:$NEEDS_RESET:0:1"
+		honest "$device"
+		unbind "$device"
+	done
 }
 
 # The lower half is read first, then the upper one.
@@ -402,17 +424,11 @@ status() {
 never_reset() {
 	local device spans
 
-	on_exit guest 'echo 1000 >/sys/module/airlock/parameters/recover_tries'
-	guest 'echo 3 >/sys/module/airlock/parameters/recover_tries'
+	with_attempts 3
 	for device in main nic; do
 		spans='ring.q0 q0.data'
 		[ "$device" = main ] || spans='ring.rx0 ring.tx0 rx0.slots tx0.fifo'
-		bind "$device"
-		works "$device"
-		log_mark
-		tell "$device" "$STATUS:|:$NEEDS_RESET"
-		calls "$device" "$OFTEN"
-		wait_for 300 has_said 'given up after 3 attempts' || fail "it is not given up"
+		given_up "$device" "$STATUS:|:$NEEDS_RESET"
 		says 'a reset was not confirmed within'
 		if [ "$device" = main ]; then
 			guest -t 100 'd=/dev/$(ls /sys/block | grep airblk)
@@ -458,6 +474,12 @@ queues() {
 		accepted "$device" "$NUM_QUEUES:=:0xffff"
 	done
 	refused nic 'queue 1 has 0 descriptors' "$NUM_QUEUES:=:1"
+	# A disk has two, or as many as there are.
+	tell main "$NUM_QUEUES:=:1"
+	bind main
+	works main
+	guest 'test "$(queues_of $(cat /run/main-pci))" = q0' || fail "it has other queues than there are"
+	undo main
 	fails main 'cannot be enabled' "$QUEUE_ENABLE:=:0" "$STATUS:|:$NEEDS_RESET:0:1"
 }
 

@@ -77,9 +77,15 @@ too_long() {
 	done
 }
 
+# Each time it is one of the two, or both halves are right.
 flickers() {
+	local where why
+
 	need_split "case 14 is the same of a packed ring"
+	where=$(machine_log_end)
 	survived "$1" "$3 used.flicker=0xffff for=300 times=3"
+	why=$(first_failure "$2" "$where")
+	[[ $why =~ ^($OUTSIDE|$LONG|)$ ]] || fail "$2 failed of another reason: $why"
 }
 
 scribbles() {

@@ -151,11 +151,11 @@ churn() {
 	fi
 }
 
-# went_on SERIAL - have all blocks been written and checked since /run/churn-SERIAL.before was made?
-# A round is 64 small writes, 16 large ones, and as many reads.
+# went_on SERIAL [N] - have there been more than N reads and as many writes since /run/churn-SERIAL.before
+# was made? A round is 64 small writes, 16 large ones, and as many reads; N is four rounds if not given.
 went_on() {
-	awk 'FILENAME == ARGV[1] { r = $1; w = $5; seen = 1 }
-		FILENAME == ARGV[2] { good = seen && $1 > r + 320 && $5 > w + 320 }
+	awk -v n="${2:-320}" 'FILENAME == ARGV[1] { r = $1; w = $5; seen = 1 }
+		FILENAME == ARGV[2] { good = seen && $1 > r + n && $5 > w + n }
 		END { exit !good }' "/run/churn-$1.before" "/sys/block/$(cat "/run/churn-$1.disk")/stat"
 }
 
@@ -166,14 +166,21 @@ mark_churn() {
 	done
 }
 
-# await_churn SERIAL... - until all of them went on
-await_churn() {
+# await_churn_by N SERIAL... - until all of them went on by so much
+await_churn_by() {
+	n=$1
+	shift
 	for s in "$@"; do
-		wait_for 2400 went_on "$s" || {
+		wait_for 2400 went_on "$s" "$n" || {
 			cat "/run/churn-$s.log"
 			die "no I/O on $s"
 		}
 	done
+}
+
+# await_churn SERIAL... - until all of them went on
+await_churn() {
+	await_churn_by 320 "$@"
 }
 
 # start_churn SERIAL...

@@ -58,14 +58,17 @@ liar_load() {
 }
 
 # impatient - from here on, until the test ends, a disk's request is late after ten seconds in place of
-# five minutes; on a slow machine one that is not lied about may be after thirty
+# five minutes; on a slow machine one that is not lied about may be after thirty. Frames that were sent are
+# after fifteen, in place of 75.
 impatient() {
 	on_exit patient
-	guest 'echo 10000 >/sys/block/$(cat /run/main)/queue/io_timeout'
+	guest 'echo 10000 >/sys/block/$(cat /run/main)/queue/io_timeout
+		echo 4 >/sys/module/airlock_net/parameters/tx_timeout'
 }
 
 patient() {
-	guest 'echo 300000 >/sys/block/$(cat /run/main)/queue/io_timeout'
+	guest 'echo 300000 >/sys/block/$(cat /run/main)/queue/io_timeout
+		echo 20 >/sys/module/airlock_net/parameters/tx_timeout'
 }
 
 # liar_works - fio and TCP from here on. A stall may end a connection, as long as what came was right.
@@ -143,7 +146,7 @@ honest() {
 # goes_on DEVICE - I/O, since now
 goes_on() {
 	case $1 in
-	main) guest -t 600 'mark_churn main && await_churn main' ;;
+	main) guest -t 600 'mark_churn main && await_churn_by 40 main' ;;
 	nic) guest -t 600 "wait_for 5 traffic tcp $HOST 7000 200000 65536" ;;
 	esac
 }

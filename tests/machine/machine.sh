@@ -156,13 +156,13 @@ machine_rings() {
 		! grep ' ring=' /sys/kernel/debug/airlock/queues | grep -v ' ring=${RING:-split} '"
 }
 
-# machine_sentinel - the guest is not to clear what it allocates; sets SENTINEL_KO, the module that fills
+# machine_sentinel - the guest is not to clear or poison what it allocates; sets SENTINEL_KO, the module that fills
 # what there is with a secret (sentinel_load), a FILE for machine_boot
 machine_sentinel() {
 	eval "$("$TOP/tests/lib/kernel.sh")"
 	SENTINEL_KO=$BUILD/kmod-test/$KVER/sentinel.ko
 	[ -f "$SENTINEL_KO" ] || die "$SENTINEL_KO is missing: build it with make test-modules"
-	M_APPEND+=' init_on_alloc=0 init_on_free=0'
+	M_APPEND+=' init_on_alloc=0 init_on_free=0 page_poison=0'
 }
 
 # machine_line NAME - a character device that is written to through a pipe, and whose
