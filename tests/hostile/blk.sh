@@ -139,14 +139,14 @@ serial() {
 # broken_by REASON LIE FUNCTION [WORD...] - what it does is told that; the queue breaks for that reason,
 # and it is done nevertheless
 broken_by() {
-	local before where
+	local before where why
 
 	before=$(recovered main) where=$(machine_log_end)
 	liar_tell "$2"
 	"${@:3}"
 	liar_told "$2"
-	has_failed q0 "$where" || fail "the queue did not fail"
-	[ "$(first_failure q0 "$where")" = "$1" ] || fail "it failed of another reason"
+	why=$(first_failure q0 "$where")
+	[ "$why" = "$1" ] || fail "the queue did not fail, or of another reason: $why"
 	more_recovered main "$before" || fail "the disk was not reset"
 	is_good
 }

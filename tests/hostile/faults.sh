@@ -287,6 +287,10 @@ whole() {
 }
 
 need_machine
+liar_qemu
+# A card of another QEMU's has the line.
+VECTOR=()
+[ -z "${QEMU:-}" ] || VECTOR=('queue vector')
 M_RECONNECT=1
 machine_new "${MACHINE:-window}"
 eval "$("$TOP/tests/lib/kernel.sh")"
@@ -299,7 +303,7 @@ tap_test "case 51: among them are those of the queue, its interrupt and its star
 	generation DRIVER_OK
 tap_test "case 51: a card is reset, and each step fails once" every_step card resets_card
 tap_test "case 51: among them are those of each of its queues, and commands" covers card \
-	reset FEATURES_OK 'queue size' ring_drv_init 'queue enable' generation net_rx_begin \
+	reset FEATURES_OK 'queue size' ring_drv_init "${VECTOR[@]}" 'queue enable' generation net_rx_begin \
 	net_tx_begin DRIVER_OK "command's answer"
 tap_test "case 51: a card gets other rings, and each step fails once" every_resize
 tap_test "case 51: among them are those of the new sizes" covers rings \
@@ -313,7 +317,7 @@ tap_test "case 51: among them are those of its start" covers disk-wakes \
 	reset FEATURES_OK 'queue vector' 'queue enable' DRIVER_OK
 tap_test "case 51: a card wakes up, and each step fails once" every_step card-wakes wakes_card
 tap_test "case 51: among them are those of its start" covers card-wakes \
-	reset FEATURES_OK 'queue enable' net_rx_begin DRIVER_OK
+	reset FEATURES_OK "${VECTOR[@]}" 'queue enable' net_rx_begin DRIVER_OK
 tap_test "all still works, and no memory is lost" whole
 tap_test "the machine ends" quit
 tap_test "the back-end ends on SIGTERM" backend_stop_all

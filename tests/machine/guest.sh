@@ -1,7 +1,7 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Words for scripts that run in the guest; init puts them before each command. The
+# Words for scripts that run in the guest; init has them before the first command. The
 # shell is busybox's.
 #
 # Theory

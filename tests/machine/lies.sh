@@ -151,14 +151,20 @@ goes_on() {
 	esac
 }
 
-# first_failure QUEUE WHERE - what the guest's log says of it, from there on
+# seen_failure QUEUE WHERE - what the guest's log says of it, from there on, in lines that have come out
+# to their end
+seen_failure() {
+	tail -c "+$(($2 + 1))" "$WORK/console.log" | sed -n "s/.* $1: failed: \(.*\)\r\$/\1/p" | head -n 1
+}
+
+# first_failure QUEUE WHERE - likewise, until now
 first_failure() {
 	machine_log_flush || true
-	machine_log_from "$2" | sed -n "s/.* $1: failed: //p" | head -n 1
+	seen_failure "$@"
 }
 
 has_failed() {
-	[ -n "$(first_failure "$@")" ]
+	[ -n "$(seen_failure "$@")" ]
 }
 
 # breaks DEVICE QUEUE REASON LINE... - the lies, when they have been told, break the queue, for that reason
@@ -175,7 +181,7 @@ breaks() {
 		[[ $line =~ for=|times= ]] || liar_told "$line"
 	done
 	honest
-	why=$(first_failure "$queue" "$where")
+	why=$(seen_failure "$queue" "$where")
 	[[ $why =~ ^($reason)$ ]] || fail "$queue failed of another reason: $why: $*"
 	wait_for 300 more_recovered "$device" "$before" || fail "$device was not brought up again: $*"
 	goes_on "$device"

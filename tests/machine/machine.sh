@@ -283,9 +283,11 @@ machine_tell() {
 # machine_run SECONDS SCRIPT - have the guest run it, until it has understood; prints and returns
 # what machine_answer() does
 machine_run() {
-	local script where status=$M_AGAIN
+	local LC_ALL=C script where status=$M_AGAIN
 
-	script=$(printf '%s\n' "$2" | base64 -w 0)
+	# No blank at either end, for the shell that reads it.
+	script='\n'${2//\\/\\\\}'\n'
+	script=${script//$'\n'/\\n}
 	while [ "$status" -eq "$M_AGAIN" ]; do
 		where=$(machine_line_end control) status=0
 		machine_tell "${#script} $script"
