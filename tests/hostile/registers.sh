@@ -176,7 +176,7 @@ bind_ends() {
 			wait "$pid"
 			return 1
 		fi
-		sleep 0.05
+		nap 0.05
 	done
 	wait "$pid"
 }

@@ -8,7 +8,8 @@
 #   - Progress and errors go to stderr; stdout belongs to the result (TAP, or
 #     the demo's summary).
 #   - Waiting is always for a condition, with a deadline: wait_for. No script
-#     sleeps and hopes.
+#     sleeps and hopes. What is looked at often is looked at without starting a process: beside two guests
+#     that alone was a third of two processors.
 #   - Whoever starts something gives on_exit what undoes it, in the same breath. The
 #     undoing runs last-in first-out when the script ends, however it ends.
 
@@ -68,23 +69,36 @@ trap 'exit 130' INT
 trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
+# nap SECONDS - a sleep that is no process: nothing ever comes out of this pipe
+nap() {
+	[ -n "${NAP:-}" ] || exec {NAP}<> <(:)
+	read -rt "$1" -u "$NAP" || true
+}
+
 # wait_for SECONDS COMMAND WORD... - until it succeeds; 1 when it never did
 wait_for() {
-	local end=$((SECONDS + $1 + 1))
+	local end=$((SECONDS + $1 + 1)) tries=0
 
 	shift
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 0.05
+		tries=$((tries + 1))
+		if [ "$tries" -lt 20 ]; then
+			nap 0.05
+		else
+			nap 0.2
+		fi
 	done
 }
 
 # gone PID - has the process ended? (A zombie that nobody waited for has.)
 gone() {
-	local state
+	local stat
 
-	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || return 0
-	[ -z "$state" ] || [ "$state" = Z ] || [ "$state" = X ]
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+	# What is in parentheses is a name, with anything in it.
+	stat=${stat##*) }
+	[[ $stat == [ZX]* ]]
 }
 
 # stop_pid PID [SECONDS] - ask, wait, then insist; 1 when it had to be killed

@@ -191,7 +191,7 @@ machine_line_from() {
 # machine_boot [FILE...] - start back-ends and QEMU, wait for the guest. Each FILE is
 # put into the guest's root directory.
 machine_boot() {
-	local backend run=() try where
+	local backend run=() try
 
 	eval "$("$TOP/tests/lib/kernel.sh")"
 	[ -n "${M_INITRAMFS:-}" ] || "$TOP/tests/machine/initramfs.sh" "$WORK/initramfs" "$@"
@@ -202,15 +202,17 @@ machine_boot() {
 	M_ARGS+=(-chardev "file,id=console,path=$WORK/console.log" -serial chardev:console)
 	machine_line control
 	M_CONTROL=$LINE
+	# Subshells go on where this one, or another, has stopped to read.
+	exec {M_ANSWERS}<"$WORK/control.log"
 	machine_line qmp
 	M_QMP=$LINE
 	M_ARGS+=(-serial chardev:control -mon chardev=qmp,mode=control)
 
 	[ -z "$NET" ] || run=(ip netns exec "$NET")
 	for try in 1 2 3; do
-		where=$(machine_line_end control)
+		machine_skip
 		machine_start "${run[@]}"
-		! machine_answer "${M_BOOTS_IN:-600}" "$where" >/dev/null || break
+		! machine_answer "${M_BOOTS_IN:-600}" >/dev/null || break
 		[ "$try" -lt 3 ] || {
 			machine_logs
 			die "the guest did not boot: $(cat "$WORK/dead" 2>/dev/null)"
@@ -243,25 +245,48 @@ machine_dead() {
 	printf '%s\n' "$*"
 }
 
-# machine_answered WHERE - was there an answer since then?
-machine_answered() {
-	machine_line_from control "$1" | grep -aq "^@$M_NONCE "
+# machine_skip - what has come on the control line until now is no answer to what is said next
+machine_skip() {
+	local line
+
+	while IFS= read -r line <&"$M_ANSWERS"; do
+		:
+	done
+}
+
+# machine_reads - go on to read the control line; 1 when there is no answer yet. For its caller's
+# OUTPUT, what came before the answer; PART, of a line; STATUS, the answer
+machine_reads() {
+	local line
+
+	while IFS= read -r line <&"$M_ANSWERS"; do
+		line=$PART$line PART=''
+		if [[ $line == "@$M_NONCE "* ]]; then
+			STATUS=${line#"@$M_NONCE "}
+			return 0
+		fi
+		OUTPUT+=$line$'\n'
+	done
+	PART+=$line
+	return 1
 }
 
 machine_answered_or_gone() {
-	machine_answered "$1" || gone "$M_PID"
+	machine_reads || gone "$M_PID"
 }
 
-# machine_answer SECONDS WHERE - what comes on the control line until the answer is
-# complete, to stdout; returns the status it ends with; 125 when the machine is dead
+# machine_answer SECONDS - what comes on the control line until the answer is complete, to stdout,
+# without empty lines at its end; returns the status it ends with; 125 when the machine is dead
 machine_answer() {
-	local output status
+	local OUTPUT='' PART='' STATUS=''
 
-	wait_for "$1" machine_answered_or_gone "$2" || true
-	output=$(machine_line_from control "$2" | tr -d '\0' | sed "/^@$M_NONCE /,\$d")
-	[ -z "$output" ] || printf '%s\n' "$output"
-	status=$(machine_line_from control "$2" | sed -n "s/^@$M_NONCE //p")
-	case $status in
+	wait_for "$1" machine_answered_or_gone || true
+	[ -n "$STATUS" ] || machine_reads || true
+	while [[ $OUTPUT == *$'\n' ]]; do
+		OUTPUT=${OUTPUT%$'\n'}
+	done
+	[ -z "$OUTPUT" ] || printf '%s\n' "$OUTPUT"
+	case $STATUS in
 	'')
 		if gone "$M_PID"; then
 			machine_dead "the machine ended"
@@ -272,7 +297,7 @@ machine_answer() {
 		;;
 	ready) return 0 ;;
 	again) return "$M_AGAIN" ;;
-	*) return "$status" ;;
+	*) return "$STATUS" ;;
 	esac
 }
 
@@ -283,15 +308,16 @@ machine_tell() {
 # machine_run SECONDS SCRIPT - have the guest run it, until it has understood; prints and returns
 # what machine_answer() does
 machine_run() {
-	local LC_ALL=C script where status=$M_AGAIN
+	local LC_ALL=C script status=$M_AGAIN
 
 	# No blank at either end, for the shell that reads it.
 	script='\n'${2//\\/\\\\}'\n'
 	script=${script//$'\n'/\\n}
 	while [ "$status" -eq "$M_AGAIN" ]; do
-		where=$(machine_line_end control) status=0
+		status=0
+		machine_skip
 		machine_tell "${#script} $script"
-		machine_answer "$1" "$where" || status=$?
+		machine_answer "$1" || status=$?
 	done
 	return "$status"
 }
@@ -446,17 +472,17 @@ machine_leave() {
 
 # machine_off - 1 when the guest does not power off by itself
 machine_off() {
-	local where
+	local OUTPUT PART STATUS=again
 
 	[ ! -e "$WORK/dead" ] || return 1
 	guest -t 600 no_leaks || return
 	machine_leave
 	# Until it has understood, as with machine_run().
-	while :; do
-		where=$(machine_line_end control)
+	while [ "$STATUS" = again ]; do
+		OUTPUT='' PART='' STATUS=''
+		machine_skip
 		machine_tell poweroff
-		wait_for 300 machine_answered_or_gone "$where" || return
-		machine_line_from control "$where" | grep -aq "^@$M_NONCE again" || break
+		wait_for 300 machine_answered_or_gone || return
 	done
 	wait_for 300 gone "$M_PID"
 }
