@@ -255,14 +255,14 @@ machine_skip() {
 }
 
 # machine_reads - go on to read the control line; 1 when there is no answer yet. For its caller's
-# OUTPUT, what came before the answer; PART, of a line; STATUS, the answer
+# OUTPUT, what came before the answer; PART, of a line; ANSWER, the answer
 machine_reads() {
 	local line
 
 	while IFS= read -r line <&"$M_ANSWERS"; do
 		line=$PART$line PART=''
 		if [[ $line == "@$M_NONCE "* ]]; then
-			STATUS=${line#"@$M_NONCE "}
+			ANSWER=${line#"@$M_NONCE "}
 			return 0
 		fi
 		OUTPUT+=$line$'\n'
@@ -278,15 +278,15 @@ machine_answered_or_gone() {
 # machine_answer SECONDS - what comes on the control line until the answer is complete, to stdout,
 # without empty lines at its end; returns the status it ends with; 125 when the machine is dead
 machine_answer() {
-	local OUTPUT='' PART='' STATUS=''
+	local OUTPUT='' PART='' ANSWER=''
 
 	wait_for "$1" machine_answered_or_gone || true
-	[ -n "$STATUS" ] || machine_reads || true
+	[ -n "$ANSWER" ] || machine_reads || true
 	while [[ $OUTPUT == *$'\n' ]]; do
 		OUTPUT=${OUTPUT%$'\n'}
 	done
 	[ -z "$OUTPUT" ] || printf '%s\n' "$OUTPUT"
-	case $STATUS in
+	case $ANSWER in
 	'')
 		if gone "$M_PID"; then
 			machine_dead "the machine ended"
@@ -297,7 +297,7 @@ machine_answer() {
 		;;
 	ready) return 0 ;;
 	again) return "$M_AGAIN" ;;
-	*) return "$STATUS" ;;
+	*) return "$ANSWER" ;;
 	esac
 }
 
@@ -472,14 +472,14 @@ machine_leave() {
 
 # machine_off - 1 when the guest does not power off by itself
 machine_off() {
-	local OUTPUT PART STATUS=again
+	local OUTPUT PART ANSWER=again
 
 	[ ! -e "$WORK/dead" ] || return 1
 	guest -t 600 no_leaks || return
 	machine_leave
 	# Until it has understood, as with machine_run().
-	while [ "$STATUS" = again ]; do
-		OUTPUT='' PART='' STATUS=''
+	while [ "$ANSWER" = again ]; do
+		OUTPUT='' PART='' ANSWER=''
 		machine_skip
 		machine_tell poweroff
 		wait_for 300 machine_answered_or_gone || return
