@@ -587,6 +587,10 @@ link_changes() {
 	guest 'cat /sys/bus/pci/devices/$(cat /run/nic-pci)/net/*/carrier_changes' | tr -dc '0-9'
 }
 
+link_is_up() {
+	guest 'grep -qx 1 /sys/bus/pci/devices/$(cat /run/nic-pci)/net/*/carrier'
+}
+
 addresses() {
 	local before
 
@@ -603,10 +607,12 @@ addresses() {
 	# Up and down.
 	seldom_looked_at nic net device:6:2:+:1 "$OFTEN" 400
 	[ "$(link_changes)" -gt "$before" ] || fail "the link was always up"
-	# And up again when somebody looks.
+	# And up again when somebody looks, in a pause or two.
 	tell nic
-	works nic
+	calls nic "$OFTEN"
+	wait_for 60 link_is_up || fail "the link stays down"
 	calls nic 0
+	works nic
 	unbind nic
 }
 
