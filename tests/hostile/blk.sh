@@ -101,33 +101,29 @@ short() {
 	is_good
 }
 
-# The host owns the data; what is asked is that the guest lives, and other requests are good.
-data_changes() {
-	local before
+# flickers COMMAND - what the device writes changes while the guest does that, over and over; the disk is
+# not reset, and other requests are good
+flickers() {
+	local before lie='main.0 blk.flicker for=1000 times=50'
 
 	before=$(recovered main)
-	liar_tell 'main.0 blk.flicker for=1000 times=50'
-	guest -t 300 'for i in $(seq 60); do
-			dd if=/dev/$(cat /run/main) of=/dev/null bs=64k count=1 iflag=direct 2>/dev/null || exit
-		done'
-	liar_told 'main.0 blk.flicker for=1000 times=50'
+	liar_tell "$lie"
+	guest -t 300 "for i in \$(seq 60); do
+			$1
+		done"
+	liar_told "$lie"
 	[ "$(recovered main)" -eq "$before" ] || fail "the disk was reset"
 	is_good
 }
 
+# The host owns the data; what is asked is that the guest lives.
+data_changes() {
+	flickers 'dd if=/dev/$(cat /run/main) of=/dev/null bs=64k count=1 iflag=direct 2>/dev/null || exit'
+}
+
 # All that a device writes of a write is the status. It is a success or an error, and ends.
 status_changes() {
-	local before
-
-	before=$(recovered main)
-	liar_tell 'main.0 blk.flicker for=1000 times=50'
-	guest -t 300 'for i in $(seq 60); do
-			dd if=/run/good of=/dev/$(cat /run/main) bs=4k count=1 seek=200 oflag=direct 2>/dev/null
-		done
-		true'
-	liar_told 'main.0 blk.flicker for=1000 times=50'
-	[ "$(recovered main)" -eq "$before" ] || fail "the disk was reset"
-	is_good
+	flickers 'dd if=/run/good of=/dev/$(cat /run/main) bs=4k count=1 seek=200 oflag=direct 2>/dev/null || true'
 }
 
 serial() {

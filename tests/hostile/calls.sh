@@ -170,13 +170,7 @@ dies() {
 
 CASE_16=''
 [ "${RING:-split}" = split ] || CASE_16=', case 16'
-need_machine
-liar_qemu
-M_RECONNECT=1
-machine_new "${MACHINE:-window}"
-liar_machine
-tap_test "disk and card are there" liar_load
-tap_test "fio and TCP are under way" liar_works
+liar_begins
 tap_test "case 11$CASE_16: when to kick is nonsense, or never" events
 tap_test "case 25, case 32: nothing is ever completed" never
 tap_test "case 45: a storm of calls" storm

@@ -184,13 +184,7 @@ another_order() {
 	harmless nic 'nic.1 swap times=20'
 }
 
-need_machine
-liar_qemu
-M_RECONNECT=1
-machine_new "${MACHINE:-window}"
-liar_machine
-tap_test "disk and card are there" liar_load
-tap_test "fio and TCP are under way" liar_works
+liar_begins
 # A connection that lost some frames is silent for longer and longer; these are not.
 net_exec ping -q -i 0.2 "$GUEST_ADDRESS" >/dev/null &
 on_exit stop_pid "$!"

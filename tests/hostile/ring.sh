@@ -132,13 +132,7 @@ earlier() {
 	breaks "$1" "$2" "$FREE" "$3 used.old"
 }
 
-need_machine
-liar_qemu
-M_RECONNECT=1
-machine_new "${MACHINE:-window}"
-liar_machine
-tap_test "disk and card are there" liar_load
-tap_test "fio and TCP are under way" liar_works
+liar_begins
 tap_test "case 01: an id outside the queue" each outside
 tap_test "case 02: an id that is not in flight" of_ours not_in_flight
 tap_test "case 03: the same completion twice" each twice

@@ -15,6 +15,14 @@
 
 M_MEMORY_MIB=1024
 
+# machine_built_qemu - have the QEMU that is built here; 1 when there is none. Before machine_new
+machine_built_qemu() {
+	local path
+
+	path=$("$TOP/tests/machine/emulator.sh" 2>/dev/null) || return
+	export QEMU=$path
+}
+
 # Debian's QEMU 7.2 without KVM dies of a null pointer when a vhost-user NIC starts with MSI-X
 # vectors: it sets up a route for KVM that was never made. With none it uses the
 # interrupt line. The one that is built here is mended, and brings no firmware.

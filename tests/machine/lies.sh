@@ -22,14 +22,12 @@ readonly HOST=192.0.2.1 GUEST_ADDRESS=192.0.2.2 MAC=52:54:00:a1:0c:01
 # liar_qemu - the QEMU that is built here, if there is one: its cards have a vector for each queue, as
 # elsewhere; before machine_new
 liar_qemu() {
-	local path
-
-	path=$("$TOP/tests/machine/emulator.sh" 2>/dev/null) || return 0
-	export QEMU=$path
+	machine_built_qemu || true
 }
 
 # liar_machine [OPTIONS [QEMU-OPTIONS]] - of the disk. Where the caller has a function more_devices,
 # that adds some.
+# shellcheck disable=SC2120 # given by blk.sh
 liar_machine() {
 	truncate -s 64M "$WORK/main.img"
 	net_new
@@ -80,6 +78,17 @@ liar_works() {
 		done) >/run/traffic.log 2>&1 &
 		echo \$! >/run/traffic.pid
 		wait_for 500 test -s /run/traffic-rounds"
+}
+
+# liar_begins - a machine, and the tests of it that all who lie under I/O begin with
+liar_begins() {
+	need_machine
+	liar_qemu
+	M_RECONNECT=1
+	machine_new "${MACHINE:-window}"
+	liar_machine
+	tap_test "disk and card are there" liar_load
+	tap_test "fio and TCP are under way" liar_works
 }
 
 # liar_quiet - no more traffic of the card's

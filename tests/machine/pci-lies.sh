@@ -23,9 +23,7 @@ readonly OFTEN=20000
 
 # need_pci_lies - have the emulator in QEMU, or end the tests here; before machine_new
 need_pci_lies() {
-	QEMU=$("$TOP/tests/machine/emulator.sh" 2>/dev/null) ||
-		tap_skip_all "$("$TOP/tests/machine/emulator.sh" 2>&1)"
-	export QEMU
+	machine_built_qemu || tap_skip_all "$("$TOP/tests/machine/emulator.sh" 2>&1)"
 }
 
 # qmp COMMAND ARGUMENTS - prints the answer
