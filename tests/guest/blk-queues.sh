@@ -255,7 +255,7 @@ tap_test "the write cache is switched off and on" cache_switches
 tap_test "a disk grows under I/O" grows
 tap_test "a read-only disk is neither written, discarded nor zeroed" read_only
 tap_test "four lanes are reset and go on, and the cache stays off" recovers_all_lanes
-tap_test "a disk that asks for a reset gets it, its requests are sent again" needs_reset
+tap_test "case 36: a disk that asks for a reset gets it, its requests are sent again" needs_reset
 tap_test "a lane is polled, and never calls" polls
 tap_test "queues=2 makes two lanes" fewer queues=2 q0 q1
 tap_test "a budget of 2 MiB holds two lanes" fewer budget_kib=2048 q0 q1

@@ -6,6 +6,8 @@
  *						giving the blocks back, where that can be told
  *	ranges poll DISK COUNT			COUNT blocks written, then read and compared,
  *						by io_uring without an interrupt
+ *	ranges vain DISK OFFSET			a read of a block that fails, and whose buffer
+ *						is after that what it was before
  *
  * Exit: 0 it was done, 1 it was not (one line says what), 2 usage.
  */
@@ -103,12 +105,32 @@ static void polled(const char *path, unsigned int count)
 	}
 }
 
+static void in_vain(const char *path, uint64_t offset)
+{
+	int fd = disk_open(path), err;
+	unsigned char *buf;
+	unsigned int i;
+
+	if (posix_memalign((void **)&buf, BLOCK, BLOCK))
+		die("memory", ENOMEM);
+	memset(buf, 0x5a, BLOCK);
+	if (pread(fd, buf, BLOCK, (off_t)offset) >= 0)
+		die("the read is a success", 0);
+	err = errno;
+	for (i = 0; i < BLOCK; i++)
+		if (buf[i] != 0x5a)
+			die("the buffer has changed, and the read failed", err);
+	printf("read: %s\n", strerror(err));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc >= 5 && !strcmp(argv[1], "zero"))
 		zero(argv[2], strtoull(argv[3], NULL, 0), strtoull(argv[4], NULL, 0), argc > 5);
 	else if (argc == 4 && !strcmp(argv[1], "poll"))
 		polled(argv[2], (unsigned int)strtoul(argv[3], NULL, 0));
+	else if (argc == 4 && !strcmp(argv[1], "vain"))
+		in_vain(argv[2], strtoull(argv[3], NULL, 0));
 	else
 		return 2;
 	return 0;

@@ -202,15 +202,15 @@ churn_programs
 machine_boot
 TAP_ALSO=machine_complaints
 tap_test "disks and cards are there" load
-tap_test "a disk whose used index lies is reset, its requests are sent again" lying_disk
-tap_test "a card whose receive queue lies is reset, its connections go on" lying_nic rx0
-tap_test "a card whose transmit queue lies is reset, its connections go on" lying_nic tx0
+tap_test "case 04: a disk whose used index lies is reset, its requests are sent again" lying_disk
+tap_test "case 04: a card whose receive queue lies is reset, its connections go on" lying_nic rx0
+tap_test "case 04: a card whose transmit queue lies is reset, its connections go on" lying_nic tx0
 tap_test "a card that fails while it is down works when it is up" lying_closed_nic
-tap_test "a disk that does not answer in time is reset, its requests are sent again" stuck_disk
-tap_test "a card that completes nothing is reset, its connections go on" stuck_nic
-tap_test "a disk and a card that are torn out end their I/O, and their pages stay apart" torn_out
+tap_test "case 32: a disk that does not answer in time is reset, its requests are sent again" stuck_disk
+tap_test "case 25: a card that completes nothing is reset, its connections go on" stuck_nic
+tap_test "case 43: a disk and a card that are torn out end their I/O, and their pages stay apart" torn_out
 # Behind it a back-end is gone for good, and to ask its disk for its name takes long.
-tap_test "a back-end that was killed comes back, its disk and card go on" killed_and_back
+tap_test "case 52: a back-end that was killed comes back, its disk and card go on" killed_and_back
 tap_test "a device that is given up ends its I/O, and can be bound again" lost
 tap_test "the guest powers off" machine_off
 tap_test "airlockd ends on SIGTERM" backend_stop_all

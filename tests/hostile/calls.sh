@@ -25,6 +25,14 @@ is_late() {
 	fail "$3: $4 is not counted as $2"
 }
 
+# A burst of more frames than there are buffers: the device waits to be told of new ones, and is told by
+# the watch.
+dry() {
+	net_exec ping -q -f -l 1000 -s 1000 -w 3000 "$GUEST_ADDRESS" >/dev/null &
+	on_exit stop_pid "$!"
+	harmless nic 'nic.0 kick.none times=2'
+}
+
 # A kick that is not wanted any more is given late, by the watch that both drivers have.
 events() {
 	local word
@@ -35,6 +43,10 @@ events() {
 	done
 	is_late of_main late_kicks main 'main.0 kick.none' after
 	is_late counter tx0_late_kicks nic 'nic.1 kick.none' after
+	# Over and over.
+	harmless main 'main.0 kick.none times=5'
+	harmless nic 'nic.1 kick.none times=5'
+	dry
 }
 
 # No longer than until the reset: what is held after that is missing when this is over.
@@ -44,10 +56,16 @@ never() {
 	breaks nic tx0 "$STALLED" 'nic.1 hold times=1000000 till-start'
 }
 
+# Frames that were sent are looked after when others are, or when there is room again: nearly all of those of
+# the transmit queue are the storm's.
 storm() {
+	local before
+
 	harmless main 'main.0 call for=2000'
 	harmless nic 'nic.0 call for=2000'
+	before=$(passed_on nic tx0)
 	harmless nic 'nic.1 call for=2000'
+	[ "$(passed_on nic tx0)" -gt $((before + 100)) ] || fail "there was no storm"
 }
 
 # byte_limit WORD BYTES - of the card's byte queue limits
@@ -106,7 +124,12 @@ few_never() {
 
 # is_slow - each of the queues from now on, by a second a completion
 is_slow() {
+	local queue
+
 	liar_tell 'main.0 slow=1000 times=1000' 'nic.0 slow=1000 times=1000' 'nic.1 slow=1000 times=1000'
+	for queue in main.0 nic.0 nic.1; do
+		wait_for 600 liar_said 1 "told: $queue slow=1000 times=1000" || fail "$queue is not slow"
+	done
 }
 
 # One completion a second, while all is taken down and brought up, is reset, and sleeps.
@@ -119,7 +142,6 @@ slow() {
 		ip address replace $GUEST_ADDRESS/24 dev \$nic
 		ethtool -G \$nic rx 64
 		ethtool -G \$nic rx 256"
-	wait_for 60 liar_said 1 'told: main.0 slow=1000 times=1000' || fail "the disk was not slow"
 	breaks main q0 "$OUTSIDE" 'main.0 used.id=0xffff'
 	is_slow
 	# What waits for a request cannot be frozen before that is completed.
@@ -148,10 +170,18 @@ unloads_slowly() {
 	machine_search "$WORK/token" liar || fail "the search ended with $?"
 }
 
-# It is told to lie, and is killed while it does. Whether the disk is reset then depends on what QEMU finds in
-# the ring. What is started here ends with this test, the last one.
+# killed_at_once - and comes back
+killed_at_once() {
+	backend_kill liar
+	backend_start liar
+	goes_on main
+	goes_on nic
+}
+
+# It is told to lie, and is killed while it does, and then whenever. Whether the disk is reset then depends on
+# what QEMU finds in the ring. What is started here ends with this test, the last one.
 dies() {
-	local lie
+	local lie ms
 
 	liar_load
 	liar_works
@@ -159,10 +189,13 @@ dies() {
 	for lie in 'main.0 hold times=4' 'main.0 slow=300 times=3' 'nic.1 slow=300 times=2'; do
 		liar_tell "$lie"
 		wait_for 300 liar_said 1 "told: $lie" || fail "this was not told: $lie"
-		backend_kill liar
-		backend_start liar
-		goes_on main
-		goes_on nic
+		killed_at_once
+	done
+	for _ in 1 2 3 4; do
+		ms=$((RANDOM % 1000))
+		echo "after $ms ms"
+		nap "$(printf '0.%03d' "$ms")"
+		killed_at_once
 	done
 	liar_ends
 	liar_leaves

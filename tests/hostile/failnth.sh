@@ -113,6 +113,8 @@ machine_splats() {
 }
 
 need_machine
+# Its cards have vectors.
+machine_built_qemu || true
 machine_new "${MACHINE:-window}"
 machine_disk_and_nic
 # The caches that can fail, if only such are to: all but those.

@@ -43,6 +43,7 @@ enum lie_point { LIE_POPPED, LIE_PUSH, LIE_STAGED, LIE_SHOWN, LIE_ARMED };
  * @q: the queue
  * @chain: what is popped or pushed, with its segments; NULL at the other points
  * @at: staged: where its completion is in the ring
+ * @last: push: what the driver had left in the last byte that the device writes
  * @len: push: the length that it will have
  * @first: popped, push, staged: no later buffer of a frame that has several
  * @hold: push: it is not to be pushed now, if ever
@@ -55,6 +56,7 @@ struct lie_at {
 	struct queue *q;
 	const struct ring_chain *chain;
 	u32 at;
+	u8 last;
 	u32 len;
 	bool first;
 	bool hold;
@@ -118,6 +120,14 @@ bool lie_is_young(const struct lie_at *at);
  * Return: false when that was another queue's.
  */
 bool lie_held_id(const struct queue *q, u16 *id);
+
+/**
+ * lie_last_byte() - where a disk's status is
+ * @c: the chain
+ *
+ * Return: the last byte that the device writes, or NULL when it writes none.
+ */
+u8 __shared *lie_last_byte(const struct ring_chain *c);
 
 /**
  * lie_call() - call the driver

@@ -153,16 +153,30 @@ static bool lie_header_flicker(struct lie_at *at, u64 number)
 
 /* ---- requests of a disk -------------------------------------------------------------- */
 
-static bool lie_status(struct lie_at *at, u64 status)
+u8 __shared *lie_last_byte(const struct ring_chain *c)
 {
-	const struct ring_chain *c = at->chain;
 	const struct ring_iov *last;
 
 	if (!c->in)
-		return false;
+		return NULL;
 	last = &c->iov[c->out + c->in - 1];
-	shared_store8((u8 __shared *)shared_at(last->base, last->len - 1), (u8)status);
-	return true;
+	return last->len ? (u8 __shared *)shared_at(last->base, last->len - 1) : NULL;
+}
+
+static bool lie_status(struct lie_at *at, u64 status)
+{
+	u8 __shared *last = lie_last_byte(at->chain);
+
+	if (last)
+		shared_store8(last, (u8)status);
+	return last;
+}
+
+/* None is written: what the driver left there is there still. */
+static bool lie_no_status(struct lie_at *at, u64 number)
+{
+	(void)number;
+	return lie_status(at, at->last);
 }
 
 /* All that the device writes is this byte; the status is left alone. */
@@ -210,6 +224,7 @@ const struct lie_kind lie_load_kinds[] = {
 	{ "net.fewer", LIE_PUSH, lie_fewer },
 	{ "net.flicker", LIE_PUSH, lie_header_flicker },
 	{ "blk.status", LIE_PUSH, lie_status },
+	{ "blk.no_status", LIE_PUSH, lie_no_status },
 	{ "blk.fill", LIE_PUSH, lie_fill },
 	{ "blk.flicker", LIE_PUSH, lie_data_flicker },
 	{ NULL, LIE_PUSH, NULL },

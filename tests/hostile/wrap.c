@@ -14,10 +14,12 @@
 /**
  * struct wrap_chain - a chain that was popped
  * @chain: it
+ * @last: what the driver had left in the last byte that the device writes
  * @iov: its segments
  */
 struct wrap_chain {
 	struct ring_chain chain;
+	u8 last;
 	struct ring_iov iov[WRAP_SEGS];
 };
 
@@ -99,6 +101,7 @@ int __wrap_ring_dev_pop(struct ring_dev *r, struct ring_chain *c)
 	segs = min_t(unsigned int, (unsigned int)(c->out + c->in), WRAP_SEGS);
 	for (i = 0; i < segs; i++)
 		w->iov[i] = c->iov[i];
+	w->last = lie_last_byte(&w->chain) ? shared_load8(lie_last_byte(&w->chain)) : 0;
 	at.chain = &w->chain;
 	lie_tell(LIE_POPPED, &at);
 	return ret;
@@ -132,6 +135,7 @@ void __wrap_ring_dev_push(struct ring_dev *r, const struct ring_chain *c, u32 le
 	struct wrap_queue *w = wrap_of(at.q);
 
 	at.chain = &w->chain[c->id].chain;
+	at.last = w->chain[c->id].last;
 	at.first = wrap_is_first(w, at.chain);
 	at.at = r->is_packed ? r->packed.used : (u16)r->pushes;
 	lie_tell(LIE_PUSH, &at);

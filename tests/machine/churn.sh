@@ -70,6 +70,12 @@ recovered() {
 		tr -dc '0-9'
 }
 
+# passed_on NAME REGEX - calls that its driver got, for all queues of such names
+passed_on() {
+	guest "sed -n \"s/^\$(cat /run/$1-pci) $2 size=.* calls=\([0-9]*\) .*/\1/p\" /sys/kernel/debug/airlock/queues |
+		awk '{ n += \$1 } END { print n + 0 }'" | tr -dc '0-9'
+}
+
 # recovers NAME COMMAND WORD... - the command makes the device fail, and it comes back
 recovers() {
 	local name=$1 before

@@ -9,8 +9,8 @@
 #   writes and verifies on one, and checked TCP goes over the other, from the first case to the last. A
 #   case tells lies, makes sure that they were told, and looks for the one reaction that
 #   ATTACKS.md wants; then I/O must go on, of itself. All the while the guest holds a secret, of which the
-#   memory that the drivers get is full, too, and which at the end must be nowhere that the host can look
-#   (liar_leaves).
+#   memory that the drivers get is full, too, and which after each case must be nowhere that the host can look
+#   (liar_complaints), and at the end be what it was (liar_leaves).
 
 # Why a queue breaks, in the driver's words.
 readonly OUTSIDE='used id is outside the queue' FREE='used id is not in flight'
@@ -156,7 +156,11 @@ honest() {
 goes_on() {
 	case $1 in
 	main) guest -t 600 'mark_churn main && await_churn_by 40 main' ;;
-	nic) guest -t 600 "wait_for 5 traffic tcp $HOST 7000 200000 65536" ;;
+	nic)
+		guest -t 600 "once() { traffic tcp $HOST 7000 200000 65536 >>/run/traffic.log 2>&1; }
+			wait_for 5 once || { tail -n 5 /run/traffic.log; die 'no connection comes to its end'; }
+			! grep wrong /run/traffic.log"
+		;;
 	esac
 }
 
@@ -176,13 +180,19 @@ has_failed() {
 	[ -n "$(seen_failure "$@")" ]
 }
 
+# failures DEVICE - how often it failed, as its driver counts
+failures() {
+	guest "sed -n \"s/^\$(cat /run/$1-pci) - failed=\([0-9]*\) .*/\1/p\" /sys/kernel/debug/airlock/queues" |
+		tr -dc '0-9'
+}
+
 # breaks DEVICE QUEUE REASON LINE... - the lies, when they have been told, break the queue, for that reason
-# and no other, the device is reset, and then works
+# and no other, the device is reset, and then works. What was told once breaks it once, and that is said once.
 breaks() {
-	local device=$1 queue=$2 reason=$3 before where why line
+	local device=$1 queue=$2 reason=$3 before failed where why line
 
 	shift 3
-	before=$(recovered "$device") where=$(machine_log_end)
+	before=$(recovered "$device") failed=$(failures "$device") where=$(machine_log_end)
 	liar_tell "$@"
 	wait_for 900 has_failed "$queue" "$where" || fail "$queue did not fail: $*"
 	for line; do
@@ -194,6 +204,18 @@ breaks() {
 	[[ $why =~ ^($reason)$ ]] || fail "$queue failed of another reason: $why: $*"
 	wait_for 300 more_recovered "$device" "$before" || fail "$device was not brought up again: $*"
 	goes_on "$device"
+	[[ $* =~ for=|times= ]] || broke_once "$device" "$queue" "$failed" "$before" "$where" || fail "not once: $*"
+}
+
+# broke_once DEVICE QUEUE FAILED RECOVERED WHERE - counted, said, and brought up again since then
+broke_once() {
+	local failed recovered said
+
+	failed=$(($(failures "$1") - $3)) recovered=$(($(recovered "$1") - $4))
+	machine_log_flush || true
+	said=$(machine_log_from "$5" | grep -ac " $2: failed: ")
+	printf '%d times failed, %d times said, %d times recovered\n' "$failed" "$said" "$recovered"
+	[ "$failed $said $recovered" = '1 1 1' ]
 }
 
 # survived DEVICE LINE... - the driver may see the lies or not, and reset the device or not; it
@@ -244,4 +266,8 @@ dropped() {
 liar_complaints() {
 	echo honest >&"$LIES_FD"
 	machine_complaints
+	! backend_alive liar || gone "$M_PID" || machine_search "$WORK/token" liar >"$WORK/found" || {
+		echo "something private is seen, or the search is no proof:"
+		grep -v ' 0 ' "$WORK/found"
+	}
 }

@@ -150,18 +150,20 @@ machine_disk_and_nic
 machine_boot
 TAP_ALSO=machine_complaints
 tap_test "disk and card are there" loads
-tap_test "a disk: each step fails once, and nothing stays shared in silence" every_probe main
+tap_test "case 51: a disk: each step fails once, and nothing stays shared in silence" every_probe main
 tap_test "among them are those of sharing, starting and taking back" covers main \
 	alloc_pages_exact set_memory_decrypted set_memory_encrypted reset FEATURES_OK DRIVER_OK \
-	'queue enable' device_add_disk pci_enable_device
-tap_test "a NIC: each step fails once, and nothing stays shared in silence" every_probe nic
+	'queue enable' device_add_disk pci_enable_device \
+	pci_alloc_irq_vectors request_irq 'config vector' 'queue vector'
+tap_test "case 51: a NIC: each step fails once, and nothing stays shared in silence" every_probe nic
 tap_test "among them are those of sharing, starting and taking back" covers nic \
 	alloc_pages_exact set_memory_decrypted set_memory_encrypted reset FEATURES_OK DRIVER_OK \
-	'queue enable' register_netdev pci_enable_device
+	'queue enable' register_netdev pci_enable_device \
+	pci_alloc_irq_vectors request_irq 'config vector' 'queue vector'
 tap_test "after all that both devices work" works_afterwards
-tap_test "a page that cannot be made private again is leaked, and it is said" \
+tap_test "case 51: a page that cannot be made private again is leaked, and it is said" \
 	fails_to_close 2 'they could not be made private again'
-tap_test "pages of a device that did not confirm its reset are leaked, and it is said" \
+tap_test "case 33, case 36: pages of a device that did not confirm its reset are leaked, and it is said" \
 	fails_to_close 1 'the device did not confirm its reset'
 tap_test "the module does not go while pages of it are shared" guest leaks_hold_airlock
 tap_test "a reboot closes those of the device that did not confirm its reset" reboots
