@@ -31,6 +31,7 @@
  * The name is ours, not vda: which driver owns a disk is worth seeing.
  */
 #include <linux/blkdev.h>
+#include <linux/delay.h>
 #include <linux/idr.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -199,6 +200,17 @@ static void blk_give_up(struct blk_vdisk *vdisk)
 	blk_let_go(vdisk);
 }
 
+/*
+ * Wait until nobody looks at what the device gave back; of a lane that is paused. Not by the block
+ * layer's wait for completed requests: a write that is to reach the medium has completed when
+ * its data is written, and then waits for a flush, which waits for the device, and so for us.
+ */
+static void blk_settle(struct blk_lane *lane)
+{
+	while ((u32)atomic_read_acquire(&lane->finished) != READ_ONCE(lane->done))
+		msleep(1);
+}
+
 /* The core's @failed. */
 static void blk_failed(struct airlock_device *adev)
 {
@@ -208,9 +220,10 @@ static void blk_failed(struct airlock_device *adev)
 	blk_hold(vdisk);
 	for (i = 0; i < vdisk->num_lanes; i++)
 		blk_io_pause(&vdisk->lane[i]);
-	/* Whoever took completions before has handed them on; then wait for their copies. */
+	/* Whoever took completions before has handed them on, or broken the queue. */
 	synchronize_rcu();
-	blk_mq_tagset_wait_completed_request(&vdisk->tags);
+	for (i = 0; i < vdisk->num_lanes; i++)
+		blk_settle(&vdisk->lane[i]);
 }
 
 /* Is this still a disk that the plan is good for? */

@@ -73,7 +73,8 @@ struct blk_stats {
  * @polled: whoever waits looks for completions; the device is not asked to call
  * @watched: somebody will look whether something comes back; under the lock
  * @waited: something was in flight at the last look
- * @done: requests that came back; under the lock
+ * @done: requests that came back, or were ended; under the lock
+ * @finished: of them, those that blk_io_complete() is done with
  * @seen: @done at the last look
  * @down: the device is out of service: nothing goes in or comes out; under the lock
  * @dead: nothing goes in any more, for good; under the lock
@@ -93,6 +94,7 @@ struct blk_lane {
 	bool watched;
 	bool waited;
 	u32 done;
+	atomic_t finished;
 	u32 seen;
 	bool down;
 	bool dead;

@@ -614,6 +614,8 @@ static void blk_io_complete(struct request *rq)
 			blk_io_copy(lane, rq, false);
 	}
 	blk_io_unalloc(lane, io);
+	/* Pairs with blk_settle(): the copy was before. */
+	atomic_fetch_inc_release(&lane->finished);
 	blk_mq_end_request(rq, status);
 }
 
@@ -724,6 +726,7 @@ void blk_io_kill(struct blk_lane *lane)
 	for (rq = list; rq; rq = io->next) {
 		io = blk_mq_rq_to_pdu(rq);
 		io->killed = true;
+		lane->done++;
 	}
 	spin_unlock_irqrestore(&lane->q->lock, flags);
 	blk_io_hand_on(list);
@@ -761,10 +764,11 @@ static enum blk_eh_timer_return blk_io_timeout(struct request *rq)
 	if (!first)
 		return BLK_EH_RESET_TIMER;
 
+	/* First: the log can be slow, and the device up again after that. */
+	airlock_queue_fault(lane->q);
 	dev_err(&lane->vdisk->adev->pdev->dev,
 		"%s: %s: no answer to a request within %u s, resetting the device\n",
 		lane->vdisk->disk->disk_name, lane->q->name, rq->timeout / HZ);
-	airlock_queue_fault(lane->q);
 	return BLK_EH_RESET_TIMER;
 }
 

@@ -92,7 +92,7 @@ struct core_queue {
  * @asleep: the system sleeps; what fails now is recovered when it wakes up
  * @down: the machine goes down; the device is not started any more
  * @quiet: the last reset was confirmed and the device was not started since
- * @slow: a reset was waited for in vain
+ * @slow: a reset was waited for in vain since the device was up
  * @faults: how often the device was failed
  * @complaints: bounds how often the log says so; of each device, for one that lies must not
  *	silence another

@@ -100,7 +100,6 @@ static bool device_reset(struct core_device *core)
 		}
 		if (!status && !fault) {
 			core->quiet = true;
-			core->slow = false;
 			return true;
 		}
 		if (late) {
@@ -197,6 +196,7 @@ int airlock_negotiate(struct airlock_device *adev, u64 wanted,
 	core->lost = false;
 	core->tries = 0;
 	core->renew = 0;
+	core->slow = false;
 	err = device_agree(core, device_choose_features, wanted);
 	mutex_unlock(&core->lock);
 	return err;
@@ -268,7 +268,8 @@ int airlock_ready(struct airlock_device *adev)
 	u8 status;
 
 	mutex_lock(&core->lock);
-	if (airlock_failed(adev) || READ_ONCE(core->leaving)) {
+	/* One that went down is told to nobody any more, should it be live. */
+	if (airlock_failed(adev) || READ_ONCE(core->leaving) || READ_ONCE(core->down)) {
 		mutex_unlock(&core->lock);
 		return -EIO;
 	}
@@ -346,6 +347,7 @@ static void device_recover_work(struct work_struct *work)
 		WRITE_ONCE(core->out, false);
 		airlock_config_look(core);
 		core->renew = 0;
+		core->slow = false;
 		core->recoveries++;
 		core->revived = jiffies;
 		dev_info(dev, "it is up %s\n", renew ? "anew" : "again");

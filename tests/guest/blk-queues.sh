@@ -198,6 +198,16 @@ needs_reset() {
 	churn_ends main
 }
 
+# A write that is to reach the medium is a write and then a flush, where a disk has a cache. At any time some
+# have the one behind them and wait for the other, which the reset is not to wait for.
+writes_through() {
+	need_lies
+	guest -t 900 'CHURN=--sync=dsync start_churn main'
+	recovers main asks_for_reset main q1
+	recovers main lie main q0
+	churn_ends main
+}
+
 polls() {
 	load poll_queues=1
 	lanes q0 q1 q2 poll3
@@ -256,6 +266,7 @@ tap_test "a disk grows under I/O" grows
 tap_test "a read-only disk is neither written, discarded nor zeroed" read_only
 tap_test "four lanes are reset and go on, and the cache stays off" recovers_all_lanes
 tap_test "case 36: a disk that asks for a reset gets it, its requests are sent again" needs_reset
+tap_test "case 36, case 04: so does one whose writes wait for flushes" writes_through
 tap_test "a lane is polled, and never calls" polls
 tap_test "queues=2 makes two lanes" fewer queues=2 q0 q1
 tap_test "a budget of 2 MiB holds two lanes" fewer budget_kib=2048 q0 q1

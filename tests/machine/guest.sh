@@ -131,13 +131,13 @@ writes() {
 	test "$(awk '{ print $5 }' "/sys/block/$1/stat")" -gt "$2"
 }
 
-# churn SERIAL - fio fills a piece of a disk and then checks it, again and again, with small
+# churn SERIAL DISK - fio fills a piece of a disk and then checks it, again and again, with small
 # requests and with large ones at once, until it is told to stop or something is wrong. How it
 # ended is then in /run/churn-SERIAL.end, and what it said in /run/churn-SERIAL.log. A block that
-# was not written counts as wrong, since each has a number.
+# was not written counts as wrong, since each has a number. CHURN is a further option.
 churn() {
 	fio --filename="/dev/$2" --direct=1 --ioengine=io_uring --iodepth=8 --thread --loops=1000000 \
-		--verify=crc32c --verify_fatal=1 --exitall_on_error \
+		--verify=crc32c --verify_fatal=1 --exitall_on_error ${CHURN:-} \
 		--name=small --rw=randwrite --bs=4k --size=256k \
 		--name=large --rw=randwrite --bs=128k --offset=1m --size=2m --fsync=8 &
 	echo $! >"/run/churn-$1.pid"
