@@ -30,10 +30,16 @@ bool lie_held_id(const struct queue *q, u16 *id)
 	return hold_queue == q;
 }
 
-/* So many milliseconds late, as are all behind it, and alone. */
+/*
+ * So many milliseconds late, as are all behind it, and alone; at once when the queue is to stop, for
+ * whoever has it stopped waits for that, and QEMU with it, and all of the guest.
+ */
 static bool lie_slow(struct lie_at *at, u64 ms)
 {
-	usleep((useconds_t)ms * 1000);
+	const u64 until = lie_now() + ms * 1000000;
+
+	while (lie_now() < until && !__atomic_load_n(&at->q->stop, __ATOMIC_ACQUIRE))
+		usleep(1000);
 	at->alone = true;
 	return true;
 }
