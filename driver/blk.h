@@ -74,11 +74,11 @@ struct blk_stats {
  * @watched: somebody will look whether something comes back; under the lock
  * @waited: something was in flight at the last look
  * @done: requests that came back, or were ended; under the lock
- * @finished: of them, those that blk_io_complete() is done with
  * @seen: @done at the last look
  * @down: the device is out of service: nothing goes in or comes out; under the lock
  * @dead: nothing goes in any more, for good; under the lock
  * @stats: counters; under the lock
+ * @finished: of @done, those that blk_io_complete() is done with
  */
 struct blk_lane {
 	struct blk_vdisk *vdisk;
@@ -94,11 +94,11 @@ struct blk_lane {
 	bool watched;
 	bool waited;
 	u32 done;
-	atomic_t finished;
 	u32 seen;
 	bool down;
 	bool dead;
 	struct blk_stats stats;
+	atomic_t finished ____cacheline_aligned_in_smp;
 };
 
 /**

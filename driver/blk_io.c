@@ -746,9 +746,12 @@ static enum blk_eh_timer_return blk_io_timeout(struct request *rq)
 
 	blk_io_reap(lane);
 
+	/* As there: blk_failed() waits until the fault is told, which is not of the next ring. */
+	rcu_read_lock();
 	spin_lock_irqsave(&lane->q->lock, flags);
 	if (lane->down) {
 		spin_unlock_irqrestore(&lane->q->lock, flags);
+		rcu_read_unlock();
 		return BLK_EH_RESET_TIMER;
 	}
 	/* An I/O scheduler takes the tag back from a request that is to be sent again. */
@@ -759,13 +762,14 @@ static enum blk_eh_timer_return blk_io_timeout(struct request *rq)
 	if (first)
 		ring_drv_break(&lane->q->ring, RING_STALLED);
 	spin_unlock_irqrestore(&lane->q->lock, flags);
+	if (first)
+		airlock_queue_fault(lane->q);
+	rcu_read_unlock();
 	if (!stuck)
 		return blk_mq_request_completed(rq) ? BLK_EH_DONE : BLK_EH_RESET_TIMER;
 	if (!first)
 		return BLK_EH_RESET_TIMER;
 
-	/* First: the log can be slow, and the device up again after that. */
-	airlock_queue_fault(lane->q);
 	dev_err(&lane->vdisk->adev->pdev->dev,
 		"%s: %s: no answer to a request within %u s, resetting the device\n",
 		lane->vdisk->disk->disk_name, lane->q->name, rq->timeout / HZ);

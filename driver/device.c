@@ -44,8 +44,12 @@
 #include "core.h"
 #include "fault.h"
 
-/* A back-end may have to drain I/O before it confirms; then it is a lost one. */
-#define DEVICE_RESET_SECONDS	5
+/*
+ * In milliseconds. A back-end may have to drain I/O before it confirms; then it is a lost one, and
+ * gets less until it is up again.
+ */
+#define DEVICE_RESET_MS		5000u
+#define DEVICE_RESET_LOST_MS	100u
 
 #define DEVICE_GONE		0xff
 
@@ -72,12 +76,13 @@ static LIST_HEAD(device_list);
 
 /*
  * Write 0, then wait until 0 is read (virtio 1.2, 4.1.4.3.2). Remembers the
- * outcome in @quiet. Bounded; and a device that was waited for in vain once is
- * not waited for again, so that going down stays bounded as a whole.
+ * outcome in @quiet. Bounded; and a device that was waited for in vain once is not waited
+ * for as long again, so that going down stays bounded as a whole.
  */
 static bool device_reset(struct core_device *core)
 {
-	unsigned long deadline = jiffies + (core->slow ? 0 : DEVICE_RESET_SECONDS * HZ);
+	const unsigned int patience = core->slow ? DEVICE_RESET_LOST_MS : DEVICE_RESET_MS;
+	unsigned long deadline = jiffies + msecs_to_jiffies(patience);
 	struct device *dev = &core->pub.pdev->dev;
 	const bool fault = fault_due("reset");
 	unsigned int wait_us = 10;
@@ -104,8 +109,8 @@ static bool device_reset(struct core_device *core)
 		}
 		if (late) {
 			core->slow = true;
-			dev_err_ratelimited(dev, "a reset was not confirmed within %u seconds (status 0x%02x)\n",
-					    DEVICE_RESET_SECONDS, status);
+			dev_err_ratelimited(dev, "a reset was not confirmed within %u ms (status 0x%02x)\n",
+					    patience, status);
 			return false;
 		}
 		usleep_range(wait_us, 2 * wait_us);

@@ -170,11 +170,11 @@ read_only() {
 	[ "$before" = "$(sha256sum <"$WORK/frozen.img")" ] || fail "the image was changed"
 }
 
-# busy_lane - the third lane is used, until the churn ends
+# busy_lane MASK - the lane of that processor is used, until the churn ends
 busy_lane() {
-	guest 'taskset 4 sh -c "while [ ! -e /run/churn-stop ]; do
-			dd if=/dev/$(disk main) of=/dev/null bs=4k count=100 iflag=direct
-		done" >/dev/null 2>&1 &'
+	guest "taskset $1 sh -c \"while [ ! -e /run/churn-stop ]; do
+			dd if=/dev/\$(disk main) of=/dev/null bs=4k count=100 iflag=direct
+		done\" >/dev/null 2>&1 &"
 }
 
 # A reset makes the device forget that its cache was turned off.
@@ -182,7 +182,7 @@ recovers_all_lanes() {
 	need_lies
 	guest 'echo "write through" >/sys/block/$(disk main)/cache_type'
 	start_churn main
-	busy_lane
+	busy_lane 4
 	recovers main lie main q2
 	churn_ends main
 	guest 'test "$(cat /sys/block/$(disk main)/cache_type)" = "write through"'
@@ -193,7 +193,7 @@ recovers_all_lanes() {
 needs_reset() {
 	need_lies
 	start_churn main
-	busy_lane
+	busy_lane 4
 	recovers main asks_for_reset main q2
 	churn_ends main
 }
@@ -203,6 +203,8 @@ needs_reset() {
 writes_through() {
 	need_lies
 	guest -t 900 'CHURN=--sync=dsync start_churn main'
+	busy_lane 1
+	busy_lane 2
 	recovers main asks_for_reset main q1
 	recovers main lie main q0
 	churn_ends main

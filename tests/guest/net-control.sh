@@ -231,17 +231,23 @@ told_again() {
 	guest "ethtool -K \$(cat /run/nic) rx-gro-hw on; ifconfig \$(cat /run/nic) -allmulti"
 }
 
-# A command that waits for its answer, and finds a lie there, is tried again after the reset, as is all that
-# was told before.
+# A command that waits for its answer finds a lie there; what was told before is told again, and further
+# commands are listened to.
 lying_commands() {
 	need_lies
 	on_exit guest 'touch /run/enough'
-	guest 'nic=$(cat /run/nic)
+	guest 'rm -f /run/enough
+		nic=$(cat /run/nic)
 		(while [ ! -e /run/enough ]; do
 			ifconfig $nic allmulti
 			ifconfig $nic -allmulti
 		done >/dev/null 2>&1) &'
 	recovers nic lie nic ctrl
+	guest 'touch /run/enough
+		ifconfig $(cat /run/nic) allmulti'
+	filter '"multicast": "all"' "\"main-mac\": \"$NEW_MAC\""
+	guest 'ifconfig $(cat /run/nic) -allmulti'
+	filter '"multicast": "normal"'
 	traffic_works
 }
 

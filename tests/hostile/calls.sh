@@ -28,8 +28,7 @@ is_late() {
 # A burst of more frames than there are buffers: the device waits to be told of new ones, and is told by
 # the watch.
 dry() {
-	net_exec ping -q -f -l 1000 -s 1000 -w 3000 "$GUEST_ADDRESS" >/dev/null &
-	on_exit stop_pid "$!"
+	net_start ping -q -f -l 1000 -s 1000 -c 100000000 "$GUEST_ADDRESS"
 	harmless nic 'nic.0 kick.none times=2'
 }
 
@@ -59,13 +58,16 @@ never() {
 # Frames that were sent are looked after when others are, or when there is room again: nearly all of those of
 # the transmit queue are the storm's.
 storm() {
-	local before
+	local before try
 
 	harmless main 'main.0 call for=2000'
 	harmless nic 'nic.0 call for=2000'
 	before=$(passed_on nic tx0)
-	harmless nic 'nic.1 call for=2000'
-	[ "$(passed_on nic tx0)" -gt $((before + 100)) ] || fail "there was no storm"
+	for try in 1 2 3 4 5; do
+		harmless nic 'nic.1 call for=2000'
+		[ "$(passed_on nic tx0)" -le $((before + 100)) ] || return 0
+	done
+	fail "there was no storm: $(($(passed_on nic tx0) - before)) calls in $try times"
 }
 
 # byte_limit WORD BYTES - of the card's byte queue limits
@@ -116,8 +118,7 @@ few_never() {
 	byte_limit limit_min 1000000
 	# The limit is another one from the next completion on.
 	net_exec ping -q -c 10 -i 0.2 -W 10 "$GUEST_ADDRESS"
-	net_exec ping -q -i 3 -c 1000 -W 1 "$GUEST_ADDRESS" >/dev/null &
-	on_exit stop_pid "$!"
+	net_start ping -q -i 3 -c 1000 -W 1 "$GUEST_ADDRESS"
 	where=$(machine_log_end)
 	breaks nic tx0 "$STALLED" 'nic.1 hold times=1000000 till-start'
 	machine_log_from "$where" >"$WORK/said"

@@ -137,7 +137,7 @@ writes() {
 # was not written counts as wrong, since each has a number. CHURN is a further option.
 churn() {
 	fio --filename="/dev/$2" --direct=1 --ioengine=io_uring --iodepth=8 --thread --loops=1000000 \
-		--verify=crc32c --verify_fatal=1 --exitall_on_error ${CHURN:-} \
+		--verify=crc32c --verify_fatal=1 --exitall_on_error ${CHURN:+"$CHURN"} \
 		--name=small --rw=randwrite --bs=4k --size=256k \
 		--name=large --rw=randwrite --bs=128k --offset=1m --size=2m --fsync=8 &
 	echo $! >"/run/churn-$1.pid"

@@ -75,7 +75,7 @@ liar_works() {
 	guest "rm -f /run/traffic*
 		(while [ ! -e /run/traffic-stop ]; do
 			traffic tcp $HOST 7000 1000000 65536 && echo >>/run/traffic-rounds || sleep 1
-		done) >/run/traffic.log 2>&1 &
+		done) >>/run/traffic.log 2>&1 &
 		echo \$! >/run/traffic.pid
 		wait_for 500 test -s /run/traffic-rounds"
 }
@@ -203,8 +203,8 @@ breaks() {
 	why=$(seen_failure "$queue" "$where")
 	[[ $why =~ ^($reason)$ ]] || fail "$queue failed of another reason: $why: $*"
 	wait_for 300 more_recovered "$device" "$before" || fail "$device was not brought up again: $*"
-	goes_on "$device"
 	[[ $* =~ for=|times= ]] || broke_once "$device" "$queue" "$failed" "$before" "$where" || fail "not once: $*"
+	goes_on "$device"
 }
 
 # broke_once DEVICE QUEUE FAILED RECOVERED WHERE - counted, said, and brought up again since then

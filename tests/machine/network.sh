@@ -34,9 +34,17 @@ net_new() {
 	net_exec ip link set lo up
 }
 
-# net_exec COMMAND WORD... - as the host side; the process is the command's own
+# net_exec COMMAND WORD... - as the host side; in the background, net_start
 net_exec() {
 	ip netns exec "$NET" "$@"
+}
+
+# net_start COMMAND WORD... - likewise, until the test ends; sets STARTED, its pid. (Of a function in the
+# background bash gives the pid of a shell that waits for the command.)
+net_start() {
+	ip netns exec "$NET" "$@" >/dev/null 2>&1 </dev/null &
+	STARTED=$!
+	on_exit stop_pid "$STARTED"
 }
 
 # net_tap NAME ADDRESS/BITS [MTU [FLAG]]
