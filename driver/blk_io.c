@@ -762,17 +762,16 @@ static enum blk_eh_timer_return blk_io_timeout(struct request *rq)
 	if (first)
 		ring_drv_break(&lane->q->ring, RING_STALLED);
 	spin_unlock_irqrestore(&lane->q->lock, flags);
-	if (first)
+	if (first) {
+		/* Before the reset: a host that is stuck in that may keep it from coming out. */
+		dev_err(&lane->vdisk->adev->pdev->dev,
+			"%s: %s: no answer to a request within %u s, resetting the device\n",
+			lane->vdisk->disk->disk_name, lane->q->name, rq->timeout / HZ);
 		airlock_queue_fault(lane->q);
+	}
 	rcu_read_unlock();
-	if (!stuck)
-		return blk_mq_request_completed(rq) ? BLK_EH_DONE : BLK_EH_RESET_TIMER;
-	if (!first)
-		return BLK_EH_RESET_TIMER;
-
-	dev_err(&lane->vdisk->adev->pdev->dev,
-		"%s: %s: no answer to a request within %u s, resetting the device\n",
-		lane->vdisk->disk->disk_name, lane->q->name, rq->timeout / HZ);
+	if (!stuck && blk_mq_request_completed(rq))
+		return BLK_EH_DONE;
 	return BLK_EH_RESET_TIMER;
 }
 
