@@ -28,7 +28,7 @@ is_late() {
 # A burst of more frames than there are buffers: the device waits to be told of new ones, and is told by
 # the watch.
 dry() {
-	net_start ping -q -f -l 1000 -s 1000 -c 100000000 "$GUEST_ADDRESS"
+	net_start ping -q -f -l 1000 -s 1000 -c 100000000 "$GUEST_ADDRESS" >/dev/null
 	harmless nic 'nic.0 kick.none times=2'
 }
 
@@ -118,7 +118,7 @@ few_never() {
 	byte_limit limit_min 1000000
 	# The limit is another one from the next completion on.
 	net_exec ping -q -c 10 -i 0.2 -W 10 "$GUEST_ADDRESS"
-	net_start ping -q -i 3 -c 1000 -W 1 "$GUEST_ADDRESS"
+	net_start ping -q -i 3 -c 1000 -W 1 "$GUEST_ADDRESS" >/dev/null
 	where=$(machine_log_end)
 	breaks nic tx0 "$STALLED" 'nic.1 hold times=1000000 till-start'
 	machine_log_from "$where" >"$WORK/said"

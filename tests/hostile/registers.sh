@@ -677,24 +677,28 @@ never_confirmed() {
 	bind nic
 	works nic
 	tell nic "$STATUS:|:$NEEDS_RESET"
-	guest -t 120 'pci=$(cat /run/nic-pci)
-		echo $pci >/sys/bus/pci/drivers/airlock/unbind
-		cat /sys/kernel/debug/airlock/regions
-		grep "^$pci leaked " /sys/kernel/debug/airlock/regions &&
-			! grep -v leaked /sys/kernel/debug/airlock/regions | grep 0000:'
-	tell nic
-	bind nic
-	works nic
-	is_apart
-	guest 'echo $(cat /run/nic-pci) >/sys/bus/pci/drivers/airlock/unbind'
+	leaves_leak nic
+	works_apart nic
 	GOOD=yes
 }
 
-# is_apart - what leaked is no part of what the device has that is bound: airlockctl refuses a list with
-# pages that are in it twice
-is_apart() {
-	guest 'airlockctl audit && grep leaked /sys/kernel/debug/airlock/regions &&
-		grep -v leaked /sys/kernel/debug/airlock/regions | grep 0000:'
+# leaves_leak DEVICE - taken away, it has pages that are listed as leaked, and no others are listed
+leaves_leak() {
+	guest -t 120 "pci=\$(cat /run/$1-pci) list=/sys/kernel/debug/airlock/regions
+		echo \$pci >/sys/bus/pci/drivers/airlock/unbind
+		cat \$list
+		grep \"^\$pci leaked \" \$list && ! grep -v leaked \$list | grep 0000:"
+}
+
+# works_apart DEVICE - when it tells the truth again it works, and what leaked is no part of what it has:
+# airlockctl refuses a list with pages that are in it twice
+works_apart() {
+	tell "$1"
+	bind "$1"
+	works "$1"
+	guest -t 120 "list=/sys/kernel/debug/airlock/regions
+		airlockctl audit && grep leaked \$list && grep -v leaked \$list | grep 0000: &&
+			echo \$(cat /run/$1-pci) >/sys/bus/pci/drivers/airlock/unbind"
 }
 
 # Every register reads as nothing: as torn out. What was shared stays so, for nobody knows.
@@ -708,24 +712,14 @@ all_ones() {
 	guest -t 100 'd=/dev/$(ls /sys/block | grep airblk)
 		test -b $d && ! dd if=$d of=/dev/null bs=4k count=1 iflag=direct || die "it still works"'
 	calls main 0
-	unbind main || true
-	guest 'cat /sys/kernel/debug/airlock/regions
-		grep "^$(cat /run/main-pci) leaked " /sys/kernel/debug/airlock/regions &&
-			! grep -v leaked /sys/kernel/debug/airlock/regions | grep 0000:'
-	tell main
-	bind main
-	works main
-	is_apart
-	guest 'pci=$(cat /run/main-pci); echo $pci >/sys/bus/pci/drivers/airlock/unbind'
+	leaves_leak main
+	works_apart main
 }
 
-# complaints - for TAP_ALSO: also of what the host sees (there is no back-end)
+# complaints - for TAP_ALSO: also of what the host sees
 complaints() {
 	machine_complaints
-	gone "$M_PID" || "$BUILD/guest/search" --shared "$M_PID" <"$WORK/token" >"$WORK/found" || {
-		echo "something private is seen, or the search is no proof:"
-		grep -v ' 0 ' "$WORK/found"
-	}
+	gone "$M_PID" || machine_found "$WORK/token" ''
 }
 
 # What a device that was torn out had is shared still, and the module that knows of it stays.

@@ -86,6 +86,7 @@ static struct wrap_queue *wrap_of(const struct queue *q)
 int __wrap_ring_dev_pop(struct ring_dev *r, struct ring_chain *c)
 {
 	struct lie_at at = { .q = wrap_queue_of(r), .first = true };
+	u8 __shared *last;
 	struct wrap_chain *w;
 	unsigned int i, segs;
 	int ret;
@@ -101,7 +102,8 @@ int __wrap_ring_dev_pop(struct ring_dev *r, struct ring_chain *c)
 	segs = min_t(unsigned int, (unsigned int)(c->out + c->in), WRAP_SEGS);
 	for (i = 0; i < segs; i++)
 		w->iov[i] = c->iov[i];
-	w->last = lie_last_byte(&w->chain) ? shared_load8(lie_last_byte(&w->chain)) : 0;
+	last = lie_last_byte(&w->chain);
+	w->last = last ? shared_load8(last) : 0;
 	at.chain = &w->chain;
 	lie_tell(LIE_POPPED, &at);
 	return ret;

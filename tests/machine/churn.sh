@@ -64,10 +64,20 @@ counter() {
 		awk -F: '\$1 ~ /^ *($1)\$/ { n += \$2; found = 1 } END { if (found) print n }'" | tr -dc '0-9'
 }
 
+# of_device NAME WORD - what the driver counts under that word in its list of queues
+of_device() {
+	guest "sed -n \"s/^\$(cat /run/$1-pci) -.* $2=\([0-9]*\).*/\1/p\" /sys/kernel/debug/airlock/queues" |
+		tr -dc '0-9'
+}
+
 # recovered NAME - how often the device was brought up again
 recovered() {
-	guest "sed -n \"s/^\$(cat /run/$1-pci) - .* recovered=//p\" /sys/kernel/debug/airlock/queues" |
-		tr -dc '0-9'
+	of_device "$1" recovered
+}
+
+# failures NAME - how often it was taken out of service
+failures() {
+	of_device "$1" failed
 }
 
 # passed_on NAME REGEX - calls that its driver got, for all queues of such names

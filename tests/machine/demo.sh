@@ -150,7 +150,7 @@ tcp_up() {
 
 	net_serve up 5001 sh -c "nc -l -d $HOST 5001 | sha256sum"
 	sent=$(guest -t 600 "random_file /tmp/up $NET_MIB; sha256sum </tmp/up
-		nc $HOST 5001 </tmp/up; rm /tmp/up") && wait_for 120 gone "$SERVER" &&
+		nc $HOST 5001 </tmp/up; rm /tmp/up") && wait_for 120 gone "$STARTED" &&
 		[ "$sent" = "$(cat "$WORK/up.out")" ]
 }
 

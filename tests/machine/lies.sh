@@ -164,26 +164,20 @@ goes_on() {
 	esac
 }
 
-# seen_failure QUEUE WHERE - what the guest's log says of it, from there on, in lines that have come out
+# seen_failures QUEUE WHERE - what the guest's log says of it, from there on, in lines that have come out
 # to their end
-seen_failure() {
-	tail -c "+$(($2 + 1))" "$WORK/console.log" | sed -n "s/.* $1: failed: \(.*\)\r\$/\1/p" | head -n 1
+seen_failures() {
+	tail -c "+$(($2 + 1))" "$WORK/console.log" | sed -n "s/.* $1: failed: \(.*\)\r\$/\1/p"
 }
 
 # first_failure QUEUE WHERE - likewise, until now
 first_failure() {
 	machine_log_flush || true
-	seen_failure "$@"
+	seen_failures "$@" | head -n 1
 }
 
 has_failed() {
-	[ -n "$(seen_failure "$@")" ]
-}
-
-# failures DEVICE - how often it failed, as its driver counts
-failures() {
-	guest "sed -n \"s/^\$(cat /run/$1-pci) - failed=\([0-9]*\) .*/\1/p\" /sys/kernel/debug/airlock/queues" |
-		tr -dc '0-9'
+	[ -n "$(seen_failures "$@")" ]
 }
 
 # breaks DEVICE QUEUE REASON LINE... - the lies, when they have been told, break the queue, for that reason
@@ -200,7 +194,7 @@ breaks() {
 		[[ $line =~ for=|times= ]] || liar_told "$line"
 	done
 	honest
-	why=$(seen_failure "$queue" "$where")
+	why=$(seen_failures "$queue" "$where" | head -n 1)
 	[[ $why =~ ^($reason)$ ]] || fail "$queue failed of another reason: $why: $*"
 	wait_for 300 more_recovered "$device" "$before" || fail "$device was not brought up again: $*"
 	[[ $* =~ for=|times= ]] || broke_once "$device" "$queue" "$failed" "$before" "$where" || fail "not once: $*"
@@ -213,7 +207,7 @@ broke_once() {
 
 	failed=$(($(failures "$1") - $3)) recovered=$(($(recovered "$1") - $4))
 	machine_log_flush || true
-	said=$(machine_log_from "$5" | grep -ac " $2: failed: ")
+	said=$(seen_failures "$2" "$5" | wc -l)
 	printf '%d times failed, %d times said, %d times recovered\n' "$failed" "$said" "$recovered"
 	[ "$failed $said $recovered" = '1 1 1' ]
 }
@@ -266,8 +260,5 @@ dropped() {
 liar_complaints() {
 	echo honest >&"$LIES_FD"
 	machine_complaints
-	! backend_alive liar || gone "$M_PID" || machine_search "$WORK/token" liar >"$WORK/found" || {
-		echo "something private is seen, or the search is no proof:"
-		grep -v ' 0 ' "$WORK/found"
-	}
+	! backend_alive liar || gone "$M_PID" || machine_found "$WORK/token" liar
 }

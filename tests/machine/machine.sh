@@ -447,12 +447,21 @@ machine_unplug() {
 }
 
 # machine_search TOKEN [BACKEND] - look for that in all that the host side sees: the back-end's
-# memory, what it has open, what the VMM could hand over. Prints what the search
+# memory, what it has open, what the VMM could hand over. '' for a machine without a back-end. Prints what the search
 # (tests/guest/search.c) says, returns its status.
 machine_search() {
-	local pid=${BACKEND_PID[${2:-airlockd}]}
+	local pid=''
 
-	"$BUILD/guest/search" --mapped "$pid" --held "$pid" --shared "$M_PID" <"$1"
+	[ -z "${2-airlockd}" ] || pid=${BACKEND_PID[${2-airlockd}]}
+	"$BUILD/guest/search" ${pid:+--mapped "$pid" --held "$pid"} --shared "$M_PID" <"$1"
+}
+
+# machine_found TOKEN [BACKEND] - for TAP_ALSO: what of it the host side sees; nothing is good
+machine_found() {
+	machine_search "$@" >"$WORK/found" || {
+		echo "something private is seen, or the search is no proof:"
+		grep -v ' 0 ' "$WORK/found"
+	}
 }
 
 # machine_next - load the kernel /vmlinuz with the initramfs /initramfs.next, both of which are

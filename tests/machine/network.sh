@@ -42,7 +42,7 @@ net_exec() {
 # net_start COMMAND WORD... - likewise, until the test ends; sets STARTED, its pid. (Of a function in the
 # background bash gives the pid of a shell that waits for the command.)
 net_start() {
-	ip netns exec "$NET" "$@" >/dev/null 2>&1 </dev/null &
+	ip netns exec "$NET" "$@" &
 	STARTED=$!
 	on_exit stop_pid "$STARTED"
 }
@@ -67,14 +67,12 @@ net_listens() {
 }
 
 # net_serve NAME PORT COMMAND WORD... - start a server and wait until it listens;
-# output to WORK/NAME.out. Sets SERVER, its pid.
+# output to WORK/NAME.out. Sets STARTED, as net_start does.
 net_serve() {
 	local name=$1 port=$2
 
 	shift 2
-	ip netns exec "$NET" "$@" >"$WORK/$name.out" 2>"$WORK/$name.log" </dev/null &
-	SERVER=$!
-	on_exit stop_pid "$SERVER"
+	net_start "$@" >"$WORK/$name.out" 2>"$WORK/$name.log" </dev/null
 	wait_for 120 net_listens "$port" || {
 		last_lines "$WORK/$name.log"
 		die "$1 does not listen on port $port"

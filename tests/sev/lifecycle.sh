@@ -142,6 +142,12 @@ reboots() {
 	memory_reboot "$WORK/new"
 }
 
+# Of both devices, among others.
+readonly PROBE=(
+	alloc_pages_exact set_memory_decrypted set_memory_encrypted reset FEATURES_OK DRIVER_OK 'queue enable'
+	pci_enable_device pci_alloc_irq_vectors request_irq 'config vector' 'queue vector'
+)
+
 need_machine sev
 eval "$("$TOP/tests/lib/kernel.sh")"
 export KMOD=$BUILD/kmod-faults/$KVER
@@ -152,14 +158,10 @@ TAP_ALSO=machine_complaints
 tap_test "disk and card are there" loads
 tap_test "case 51: a disk: each step fails once, and nothing stays shared in silence" every_probe main
 tap_test "among them are those of sharing, starting and taking back" covers main \
-	alloc_pages_exact set_memory_decrypted set_memory_encrypted reset FEATURES_OK DRIVER_OK \
-	'queue enable' device_add_disk pci_enable_device \
-	pci_alloc_irq_vectors request_irq 'config vector' 'queue vector'
+	"${PROBE[@]}" device_add_disk
 tap_test "case 51: a NIC: each step fails once, and nothing stays shared in silence" every_probe nic
 tap_test "among them are those of sharing, starting and taking back" covers nic \
-	alloc_pages_exact set_memory_decrypted set_memory_encrypted reset FEATURES_OK DRIVER_OK \
-	'queue enable' register_netdev pci_enable_device \
-	pci_alloc_irq_vectors request_irq 'config vector' 'queue vector'
+	"${PROBE[@]}" register_netdev
 tap_test "after all that both devices work" works_afterwards
 tap_test "case 51: a page that cannot be made private again is leaked, and it is said" \
 	fails_to_close 2 'they could not be made private again'
