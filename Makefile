@@ -7,8 +7,9 @@
 # make modules_install  install the modules, as root; INSTALL_MOD_PATH= for elsewhere
 # make udev_install  airlockctl, and a udev rule that gives all virtio disks and network cards of
 #               this machine to airlock, as root; DESTDIR= for elsewhere
-# make check-debug  run all tests that have a guest on kernels that notice: sanitizers, lockdep, leaks
+# make check-debug  run the tests that have a guest on kernels that notice: sanitizers, lockdep, leaks
 # make chaos    a host that writes anything anywhere: TIME= seconds, SEED=
+# make mainline-lies  the back-end's lies told to mainline's drivers, and what comes of it
 # make fuzz     fuzz the rings and what a front-end sends: TIME= seconds for each of F="drv dev",
 #               SEED=, INTO= a directory that keeps the new inputs
 # make bench-ring  the ring beside its peers; figures go to $(BUILD)/bench/ring.jsonl
@@ -54,7 +55,7 @@ FUZZ	:= $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.
 KSRC	= $(wildcard Kbuild ring/* uapi/* driver/* driver/compat/*)
 
 .PHONY: all airlockd airlockctl modules modules-for-tests test-modules modules_install udev_install tools \
-	tests bench bench-ring bench-guest bench-guest-programs fuzz demo check check-debug chaos style clean help install-packages FORCE
+	tests bench bench-ring bench-guest bench-guest-programs fuzz demo check check-debug chaos mainline-lies style clean help install-packages FORCE
 
 all: airlockd airlockctl modules
 
@@ -227,6 +228,11 @@ chaos: install-packages
 	$(Q)$(MAKE) --no-print-directory -j2 all tests modules-for-tests
 	$(Q)s=debug; KERNEL_SERIES=$$s tests/lib/kernel.sh >/dev/null || s=$(KERNEL_SERIES); \
 		BUILD=$(BUILD) KERNEL_SERIES=$${s:-6.1} SEED=$(SEED) TIME=$(or $(TIME),60) tests/hostile/chaos.sh
+
+mainline-lies: INSTALL = debug
+mainline-lies: install-packages
+	$(Q)$(MAKE) --no-print-directory -j2 all tests
+	$(Q)BUILD=$(BUILD) KERNEL_SERIES=debug tests/machine/mainline-lies.sh
 
 style: install-packages
 	$(Q)BUILD=$(BUILD) tests/run style

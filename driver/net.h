@@ -271,8 +271,8 @@ struct net_plan {
  * @q: the virtqueue; NULL when there is none
  * @span: where a command is
  * @data: where it is composed
- * @since: when it was last begun to count @spent
- * @spent: time for which answers were waited for since then
+ * @since: until when @spent is counted down
+ * @spent: time for which answers were waited for, less a part of what has gone by
  */
 struct net_ctrl {
 	struct airlock_queue *q;

@@ -8,7 +8,7 @@
  * A command is composed in private memory, copied into a page of its own, and answered with
  * one byte, which says yes or anything else. One at a time, under the stack's lock (RTNL),
  * and waited for by looking: a device that does not answer in NET_CTRL_WAIT, or makes others
- * wait for more than NET_CTRL_SHARE of each minute, has broken its control queue, and fails
+ * wait for more than its share of the time, has broken its control queue, and fails
  * like one that lies about a ring. All later commands fail at once until it has been brought
  * up again.
  *
@@ -31,9 +31,12 @@
 /* QEMU answers from its main loop, which a busy host may keep waiting. */
 #define NET_CTRL_WAIT	(5 * HZ)
 
-/* All that waits for RTNL waits too, so slow answers are not to add up. */
+/*
+ * All that waits for RTNL waits too, so slow answers are not to add up: this much, and of
+ * time that goes by one part in so many.
+ */
 #define NET_CTRL_SHARE	(20 * HZ)
-#define NET_CTRL_MINUTE	(60 * HZ)
+#define NET_CTRL_PART	3
 
 /* Where the answer is in the command's page; the command has all before it. */
 #define NET_CTRL_ACK	(NET_CTRL_SPAN - 64)
@@ -49,10 +52,11 @@
 /* How long the next answer may be waited for. */
 static unsigned long net_ctrl_patience(struct net_ctrl *ctrl)
 {
-	if (time_after(jiffies, ctrl->since + NET_CTRL_MINUTE)) {
-		ctrl->since = jiffies;
-		ctrl->spent = 0;
-	}
+	const unsigned long back = (jiffies - ctrl->since) / NET_CTRL_PART;
+
+	/* What is too little to count stays in @since. */
+	ctrl->since += back * NET_CTRL_PART;
+	ctrl->spent -= min(ctrl->spent, back);
 	return min_t(unsigned long, NET_CTRL_WAIT,
 		     NET_CTRL_SHARE - min_t(unsigned long, ctrl->spent, NET_CTRL_SHARE));
 }

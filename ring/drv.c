@@ -30,6 +30,7 @@ int ring_drv_init(struct ring_drv *r, const struct ring_areas *a, u32 size,
 		.event_idx = features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX),
 		.indirect = features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC),
 		.armed = true,		/* what a zeroed ring says */
+		.promised = DRV_NOTHING,
 	};
 	shared_zero(a->desc, ring_desc_bytes(size));
 	shared_zero(a->driver, ring_driver_bytes(size, features));
@@ -176,13 +177,17 @@ void ring_drv_disarm(struct ring_drv *r)
 /* Ask for a call after @patience completions, then look whether there are more already. */
 static ring_noinline bool drv_arm(struct ring_drv *r, u16 patience)
 {
+	bool more;
+
 	if (r->fault != RING_OK)
 		return false;
 	drv_tell(r, true, patience);
 
 	/* Barrier H pairs with G in ring_dev_flush(). */
 	shared_mb();
-	return patience && !r->batch ? split_drv_passed(r) : ring_drv_pending(r);
+	more = patience && !r->batch ? split_drv_passed(r) : ring_drv_pending(r);
+	r->promised = more ? r->polls : DRV_NOTHING;
+	return more;
 }
 
 bool ring_drv_arm(struct ring_drv *r)

@@ -96,6 +96,7 @@ struct ring_drv {
 	u64 adds;
 	u64 shown;
 	u64 polls;
+	u64 promised;		/* what polls was when arm() said that there is more */
 	u32 unasked;		/* shown since the last question whether to kick */
 	u32 batch_len;		/* in order: length of the batch's last chain */
 	u16 batch;		/* in order: chains known to be complete, not polled */
@@ -232,7 +233,8 @@ void ring_drv_disarm(struct ring_drv *r);
  * @r: the half
  *
  * Return: true when completions came in meanwhile, for which no call need come:
- * poll again. False when the queue is broken.
+ * poll again; if the device has taken them back by then, that breaks the queue. False when
+ * the queue is broken.
  */
 bool ring_drv_arm(struct ring_drv *r);
 

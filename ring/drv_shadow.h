@@ -42,6 +42,18 @@ static inline int drv_fault(struct ring_drv *r, enum ring_fault fault)
 	return -EIO;
 }
 
+/* More chains than there will ever be. */
+#define DRV_NOTHING	(~(u64)0)
+
+/*
+ * There is no completion. Where arm() had seen one the device has taken it back, which no device
+ * may: who polls until arm() sees nothing would go on for ever.
+ */
+static ring_inline int drv_none(struct ring_drv *r)
+{
+	return unlikely(r->promised == r->polls) ? drv_fault(r, RING_USED_JUMP) : 0;
+}
+
 /*
  * A chain that no device may be given is the caller's mistake; refusing it here
  * keeps the mistake from becoming a private length that means something else.

@@ -136,7 +136,7 @@ int packed_drv_poll(struct ring_drv *r, struct ring_done *done)
 		/* Barrier D pairs with C in packed_dev_show(). */
 		rest = shared_load_acquire64(packed_word(p, p->used, r->size));
 		if (!packed_is_used((u16)(rest >> 48), p->used, r->size))
-			return 0;
+			return drv_none(r);
 		if (unlikely(r->shown == r->polls))
 			return drv_fault(r, RING_USED_JUMP);
 		n = drv_complete(r, (u16)(rest >> 32), (u32)rest, r->shown - r->polls, done);

@@ -143,8 +143,9 @@
 /**
  * enum ring_fault - why a queue was broken, by what the other side did
  * @RING_OK: it was not
- * @RING_USED_JUMP: used.idx moved by more than what is in flight, or a packed
- *	descriptor is marked used while nothing is in flight
+ * @RING_USED_JUMP: used.idx moved by more than what is in flight, or back after
+ *	ring_drv_arm() had seen it move; or a packed descriptor is marked used while nothing
+ *	is in flight, or no longer, likewise
  * @RING_USED_ID: a completion names no descriptor of the queue
  * @RING_USED_FREE: a completion names a descriptor that is not the head of a
  *	chain in flight: never published, mid-chain, or completed already

@@ -151,7 +151,7 @@ int split_drv_poll(struct ring_drv *r, struct ring_done *done)
 	}
 	n = split_used(r);
 	if (n <= 0)
-		return n;
+		return n ? n : drv_none(r);
 
 	elem = shared_load_pair32(&r->split.used->ring[(u16)r->polls & (r->size - 1)]);
 	n = drv_complete(r, USED_ID(elem), USED_LEN(elem), (u64)n, done);

@@ -144,7 +144,7 @@ read_only_stays() {
 	guest 'set -e
 		d=$(disk frozen)
 		test "$(cat /sys/block/$d/ro)" = 1 || die "it is not marked read-only"
-		! dd if=/dev/zero of=/dev/$d bs=4096 count=1 conv=fsync 2>&1
+		! dd if=/dev/zero of=/dev/$d bs=4096 count=1 conv=fsync 2>&1 || die "it can be written"
 		sum /dev/$d' | tee "$WORK/theirs"
 	[ "$before" = "$(sha256sum <"$WORK/frozen.img")" ] || fail "the image was changed"
 	[ "$(tail -n 1 "$WORK/theirs")" = "${before%% *}" ] || fail "it reads wrong"
@@ -172,7 +172,8 @@ last_sector() {
 		last=$(($(blockdev --getsz $d) - 1))
 		dd if=/dev/urandom of=/tmp/s bs=512 count=1 2>/dev/null
 		dd if=/tmp/s of=$d bs=512 seek=$last oflag=direct 2>/dev/null
-		! dd if=/tmp/s of=$d bs=512 seek=$((last + 1)) oflag=direct 2>/dev/null
+		! dd if=/tmp/s of=$d bs=512 seek=$((last + 1)) oflag=direct 2>/dev/null ||
+			die "there is a sector behind the last one"
 		dd if=$d bs=512 skip=$last count=1 iflag=direct 2>/dev/null | cmp - /tmp/s'
 	[ "$(stat -c %s "$WORK/odd.img")" -eq "$ODD_BYTES" ] || fail "the image has another size now"
 }

@@ -49,7 +49,7 @@ ranges() {
 		done
 }
 
-# Work that does not mind errors; what it says goes nowhere.
+# Work that does not mind errors; what it says goes nowhere. (What iperf3 does is seen by what the card sends.)
 busy() {
 	net_serve iperf "$IPERF_PORT" iperf3 -s -B "$HOST" -p "$IPERF_PORT"
 	guest "fio --filename=/dev/\$(disk main) --direct=1 --ioengine=io_uring --iodepth=8 --thread \
@@ -61,11 +61,42 @@ busy() {
 			timeout 10 iperf3 -c $HOST -p $IPERF_PORT --bidir -t 2
 			sleep 1
 		done >/dev/null 2>&1) &
-		wait_for 1200 writes \$(disk main) 10"
+		wait_for 1200 writes \$(disk main) 10
+		$MOVED
+		moved >/run/moved"
 }
 
+# both_failed - for a lie that was seen: a slow machine is late, too
 both_failed() {
+	local queue
+
+	machine_log_flush || true
+	for queue in 'q[0-9]+' '[rt]x[0-9]+'; do
+		tail -c "+$((BEGAN + 1))" "$WORK/console.log" |
+			grep -aE " $queue: failed: " | grep -qv 'no completion' || return 1
+	done
 	[ "$(recovered main)" -gt 0 ] && [ "$(recovered nic)" -gt 0 ]
+}
+
+# For the guest: what fio has written and the card has sent by now.
+MOVED="moved() {
+	awk '{ print \$5 }' /sys/block/\$(disk main)/stat
+	cat /sys/class/net/\$(nic $MAC)/statistics/tx_bytes
+}"
+readonly MOVED
+
+# goes_on - both fio and iperf3 have done something since they were asked last
+goes_on() {
+	guest -t 300 "$MOVED
+		more() {
+			moved >/run/now
+			{ read -r writes; read -r bytes; } </run/moved
+			{ read -r more_writes; read -r more_bytes; } </run/now
+			[ \$more_writes -gt \$writes ] && [ \$more_bytes -gt \$((bytes + 100000)) ]
+		}
+		kill -0 \$(cat /run/fio) || die 'fio has ended'
+		wait_for 1200 more || die \"fio or iperf3 does nothing: \$(cat /run/moved /run/now)\"
+		mv /run/now /run/moved"
 }
 
 # not_seen - the secret is nowhere that the host sees
@@ -76,13 +107,15 @@ not_seen() {
 
 # Not everything that is written is a lie; some of it must have been one to each of the two.
 chaos() {
-	local round=0
+	local round=0 BEGAN
 
+	BEGAN=$(machine_log_end)
 	busy
 	ranges | tee "$WORK/ranges"
 	while true; do
 		"$BUILD/guest/chaos" "$M_PID" "$TIME" $((SEED + round)) <"$WORK/ranges" || fail "no chaos"
 		not_seen
+		goes_on
 		! both_failed || break
 		round=$((round + 1))
 		[ "$round" -lt 20 ] || fail "the disk or the card never failed"

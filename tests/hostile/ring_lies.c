@@ -247,6 +247,8 @@ static bool lie_call_now(struct lie_at *at, u64 number)
  * @r: whose; NULL: there is none
  * @until: when it ends, in nanoseconds
  * @there: it is there now
+ * @table: the table is nonsense
+ * @entries: the avail ring is
  * @desc: what the words of the table were
  * @avail: and the entries
  * @idx: and the index
@@ -255,6 +257,8 @@ static struct lie_scribble {
 	struct ring_dev *r;
 	u64 until;
 	bool there;
+	bool table;
+	bool entries;
 	u64 desc[LIE_TABLE][2];
 	u16 avail[LIE_TABLE];
 	u16 idx;
@@ -292,14 +296,16 @@ static void lie_scribble(struct ring_dev *r)
 	struct vring_avail *avail = shared_unmark(r->split.avail);
 	u32 i;
 
-	for (i = 0; i < r->size; i++) {
+	for (i = 0; i < r->size && scribble.table; i++) {
 		scribble.desc[i][0] = lie_swap64(&desc[2 * i], ~0ULL);
 		scribble.desc[i][1] = lie_swap64(&desc[2 * i + 1], lie_nonsense(i, r->size));
+	}
+	for (i = 0; i < r->size && scribble.entries; i++)
 		scribble.avail[i] = __atomic_exchange_n((u16 *)&avail->ring[i], U16_MAX,
 							__ATOMIC_SEQ_CST);
-	}
 	scribble.idx = (u16)r->pops;
-	lie_undo16((u16 *)&avail->idx, scribble.idx, (u16)(scribble.idx - 1));
+	if (scribble.entries)
+		lie_undo16((u16 *)&avail->idx, scribble.idx, (u16)(scribble.idx - 1));
 	scribble.there = true;
 }
 
@@ -311,12 +317,14 @@ void lie_restore(struct ring_dev *r)
 
 	if (scribble.r != r || !scribble.there)
 		return;
-	for (i = 0; i < r->size; i++) {
+	for (i = 0; i < r->size && scribble.table; i++) {
 		lie_undo64(&desc[2 * i], ~0ULL, scribble.desc[i][0]);
 		lie_undo64(&desc[2 * i + 1], lie_nonsense(i, r->size), scribble.desc[i][1]);
-		lie_undo16((u16 *)&avail->ring[i], U16_MAX, scribble.avail[i]);
 	}
-	lie_undo16((u16 *)&avail->idx, (u16)(scribble.idx - 1), scribble.idx);
+	for (i = 0; i < r->size && scribble.entries; i++)
+		lie_undo16((u16 *)&avail->ring[i], U16_MAX, scribble.avail[i]);
+	if (scribble.entries)
+		lie_undo16((u16 *)&avail->idx, (u16)(scribble.idx - 1), scribble.idx);
 	scribble.there = false;
 }
 
@@ -338,7 +346,7 @@ void lie_forget(const struct ring_dev *r)
 }
 
 /* For so many milliseconds. */
-static bool lie_begin_scribble(struct lie_at *at, u64 ms)
+static bool lie_begin_scribble(struct lie_at *at, u64 ms, bool table, bool entries)
 {
 	struct ring_dev *r = ring_of(at);
 
@@ -346,8 +354,25 @@ static bool lie_begin_scribble(struct lie_at *at, u64 ms)
 		return false;
 	scribble.r = r;
 	scribble.until = lie_now() + ms * 1000000;
+	scribble.table = table;
+	scribble.entries = entries;
 	lie_scribble(r);
 	return true;
+}
+
+static bool lie_scribble_table(struct lie_at *at, u64 ms)
+{
+	return lie_begin_scribble(at, ms, true, false);
+}
+
+static bool lie_scribble_avail(struct lie_at *at, u64 ms)
+{
+	return lie_begin_scribble(at, ms, false, true);
+}
+
+static bool lie_scribble_both(struct lie_at *at, u64 ms)
+{
+	return lie_begin_scribble(at, ms, true, true);
 }
 
 /* ---- notifications ------------------------------------------------------------------ */
@@ -396,7 +421,9 @@ const struct lie_kind lie_ring_kinds[] = {
 	{ "used.wrap", LIE_SHOWN, lie_used_wrap },
 	{ "call.none", LIE_SHOWN, lie_no_call },
 	{ "call", LIE_SHOWN, lie_call_now },
-	{ "scribble", LIE_POPPED, lie_begin_scribble },
+	{ "scribble", LIE_POPPED, lie_scribble_both },
+	{ "scribble.desc", LIE_POPPED, lie_scribble_table },
+	{ "scribble.avail", LIE_POPPED, lie_scribble_avail },
 	{ "kick.none", LIE_ARMED, lie_no_kick },
 	{ "kick.event", LIE_ARMED, lie_event },
 	{ NULL, LIE_ARMED, NULL },

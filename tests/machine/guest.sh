@@ -275,10 +275,14 @@ connected() {
 # nothing of what is younger than five seconds, nor of what is new since its last look.
 no_leaks() {
 	kmemleak=/sys/kernel/debug/kmemleak
-	[ -e "$kmemleak" ] || return 0
+	case $(uname -r) in
+	*-airlock-debug) ;;
+	*) return 0 ;;
+	esac
 	for i in 1 2 3 4; do
 		sleep 6
-		echo scan >"$kmemleak"
+		# Once it has run out of memory itself it looks no more, and says so only here.
+		echo scan >"$kmemleak" || die "the kernel does not look for leaks"
 		[ "$i" = 1 ] || [ -n "$(cat "$kmemleak")" ] || return 0
 	done
 	die "$(cat "$kmemleak")"

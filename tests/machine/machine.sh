@@ -51,7 +51,8 @@ readonly M_AGAIN=254
 readonly M_SPLAT='BUG|WARNING|Oops|general protection|Call Trace|unable to handle|'\
 'possible recursive locking|inconsistent lock state|INFO: possible|INFO: task|'\
 'blocked for more than|soft lockup|hard LOCKUP|self-detected stall|detected stalls|'\
-'KASAN|UBSAN|Bad page|bad page|refcount_t|scheduling while atomic|Kernel panic'
+'KASAN|UBSAN|Bad page|bad page|refcount_t|scheduling while atomic|Kernel panic|'\
+'stalled pool shutdown|kmemleak: Cannot|leak detector disabled'
 
 # Not to try timers and clocks; and in seconds, before the kernel calls a processor stuck that holds up
 # RCU, and half of that for one that schedules nothing, which is at most 60.
@@ -156,13 +157,13 @@ machine_rings() {
 		! grep ' ring=' /sys/kernel/debug/airlock/queues | grep -v ' ring=${RING:-split} '"
 }
 
-# machine_sentinel - the guest is not to clear or poison what it allocates; sets SENTINEL_KO, the module that fills
-# what there is with a secret (sentinel_load), a FILE for machine_boot
+# machine_sentinel - the guest is not to clear or poison what it allocates, but with POISON; sets SENTINEL_KO, the
+# module that fills what there is with a secret (sentinel_load), a FILE for machine_boot
 machine_sentinel() {
 	eval "$("$TOP/tests/lib/kernel.sh")"
 	SENTINEL_KO=$BUILD/kmod-test/$KVER/sentinel.ko
 	[ -f "$SENTINEL_KO" ] || die "$SENTINEL_KO is missing: build it with make test-modules"
-	M_APPEND+=' init_on_alloc=0 init_on_free=0 page_poison=0'
+	[ -n "${POISON:-}" ] || M_APPEND+=' init_on_alloc=0 init_on_free=0 page_poison=0'
 }
 
 # machine_line NAME - a character device that is written to through a pipe, and whose

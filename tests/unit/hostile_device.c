@@ -445,6 +445,28 @@ static void case12_completion_before_anything_is_published(void **state, u64 lay
 }
 RIG_ANY(case12_completion_before_anything_is_published)
 
+/* Seen when the driver asked for a call, and gone when it looks: else it would go on asking. */
+static void case04_completion_is_taken_back(void **state, u64 layout)
+{
+	struct rig *rig = rig_with(state, 16, layout | RIG_EVENT, 3);
+	struct ring_done done;
+
+	assert_false(ring_drv_arm(&rig->drv));
+	complete(rig, 0, rig->id[0], 0);
+	assert_true(ring_drv_arm(&rig->drv));
+	assert_int_equal(ring_drv_poll(&rig->drv, &done), 1);
+	expect_nothing(rig);
+
+	complete(rig, 1, rig->id[1], 0);
+	assert_true(ring_drv_arm(&rig->drv));
+	if (rig_packed(rig))
+		shared_store64(rig_rest_word(rig, 3), rig_rest(0, 0, rig_marks(rig, 3, false)));
+	else
+		shared_store16(&rig_used(rig)->idx, 1);
+	expect_fault(rig, RING_USED_JUMP, 1, 2);
+}
+RIG_ANY(case04_completion_is_taken_back)
+
 static void case53_index_is_masked(void **state)
 {
 	static const size_t sizes[] = { 1, 2, 3, 8, 255, 256, 1000, 32767, 32768, 65536 };
@@ -514,6 +536,7 @@ int main(void)
 			     case03_same_id_after_it_completed),
 		RIG_TEST_ANY("case 03: a recycled id is another chain",
 			     case03_recycled_id_is_another_chain),
+		RIG_TEST_ANY("case 04: a completion is taken back", case04_completion_is_taken_back),
 		RIG_TEST_ANY("case 05: used length above what was writable",
 			     case05_used_len_above_writable),
 		RIG_TEST_ANY("case 05: used length of an indirect chain",
