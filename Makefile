@@ -104,6 +104,11 @@ WRAPPED	:= ring_dev_pop ring_dev_push ring_dev_flush ring_dev_arm memory_close q
 $(eval $(call program,hostile/airlockd,obj,$(RING) $(HOST) $(wildcard tests/hostile/*.c),\
 	$(addprefix -Wl$(comma)--wrap=,$(WRAPPED)) $(LIBS)))
 
+# ---- a front-end, for tests -------------------------------------------------------
+
+$(eval $(call program,frontend/crash,obj,tests/frontend/crash.c tests/frontend/frontend.c $(RING) \
+	host/message.c host/closer.c,-lpthread))
+
 # ---- the guest modules -----------------------------------------------------------
 
 # Built from a tree of links, so that one checkout can serve several kernels.
@@ -139,9 +144,10 @@ udev_install: $(BUILD)/airlockctl
 
 # ---- test programs ---------------------------------------------------------------
 
-tests: $(UNIT:%=$(BUILD)/unit/%) $(UNIT:%=$(BUILD)/unit-asan/%) $(BUILD)/unit-tsan/threads \
+tests: airlockd $(UNIT:%=$(BUILD)/unit/%) $(UNIT:%=$(BUILD)/unit-asan/%) $(BUILD)/unit-tsan/threads \
        $(FUZZ:%=$(BUILD)/fuzz/%) $(UNIT:%=$(BUILD)/cov/unit/%) $(FUZZ:%=$(BUILD)/cov/fuzz/%) \
-       $(BUILD)/asan/airlockd $(BUILD)/asan/airlockctl $(BUILD)/hostile/airlockd tools
+       $(BUILD)/asan/airlockd $(BUILD)/asan/airlockctl $(BUILD)/hostile/airlockd \
+       $(BUILD)/frontend/crash tools
 
 tools:
 	$(Q)$(MAKE) -s -C tests/guest BUILD=$(BUILD)
@@ -156,7 +162,7 @@ $(call unit,cov/unit,cov/obj)
 
 # What a fuzz target has of the daemon; it plays the rest itself.
 HOST_message := $(addprefix host/,closer.c message.c)
-HOST_session := $(addprefix host/,closer.c log.c memory.c message.c session.c)
+HOST_session := $(addprefix host/,closer.c inflight.c log.c memory.c message.c session.c)
 
 # Likewise; $(3) what calls the target, if the compiler does not bring it
 fuzz = $(foreach f,$(FUZZ),$(eval \

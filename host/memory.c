@@ -293,18 +293,14 @@ static const char *memory_add(struct memory *memory, const struct message_region
 	return NULL;
 }
 
-int memory_open(struct message *m, const char **why, struct memory **out)
+/* Take @num regions, each with the message's fd of its number. */
+static int memory_open_regions(struct message *m, const struct message_region *region,
+			       unsigned int num, const char **why, struct memory **out)
 {
-	struct message_region w;
 	struct memory *memory;
 	unsigned int i;
 
-	if (m->table.regions < 1 || m->table.regions > MESSAGE_REGIONS ||
-	    m->size < 8 + sizeof(struct message_region) * m->table.regions) {
-		*why = "number of regions cannot be";
-		return -EPROTO;
-	}
-	if (m->fds != m->table.regions) {
+	if (m->fds != num) {
 		*why = "number of regions and of file descriptors differ";
 		return -EPROTO;
 	}
@@ -317,12 +313,11 @@ int memory_open(struct message *m, const char **why, struct memory **out)
 		memory->region[i].fd = -1;
 		memory->region[i].slot = MEMORY_RESERVED;
 	}
-	for (i = 0; i < m->table.regions; i++) {
-		w = m->table.region[i];
+	for (i = 0; i < num; i++) {
 		/* What is not checked stays with the message. */
 		*why = memory_check_kind(m->fd[i]);
 		if (!*why)
-			*why = memory_add(memory, &w, message_take_fd(m, i));
+			*why = memory_add(memory, &region[i], message_take_fd(m, i));
 		if (*why) {
 			memory_close(memory);
 			return -EPROTO;
@@ -330,6 +325,24 @@ int memory_open(struct message *m, const char **why, struct memory **out)
 	}
 	*out = memory;
 	return 0;
+}
+
+int memory_open(struct message *m, const char **why, struct memory **memory)
+{
+	const struct message_table table = m->table;
+
+	if (table.regions < 1 || table.regions > MESSAGE_REGIONS ||
+	    m->size < 8 + sizeof(struct message_region) * table.regions) {
+		*why = "number of regions cannot be";
+		return -EPROTO;
+	}
+	return memory_open_regions(m, table.region, table.regions, why, memory);
+}
+
+int memory_open_file(struct message *m, const struct message_region *w, const char **why,
+		     struct memory **memory)
+{
+	return memory_open_regions(m, w, 1, why, memory);
 }
 
 void memory_close(struct memory *memory)

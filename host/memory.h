@@ -21,6 +21,18 @@ struct memory;
 int memory_open(struct message *m, const char **why, struct memory **memory);
 
 /**
+ * memory_open_file() - take one region, whose file is the only fd of a message
+ * @m: the message; its fd is taken
+ * @w: the region
+ * @why: set, when an error is returned, to what is wrong with it, in words
+ * @memory: filled in when 0 is returned
+ *
+ * Return: as memory_open().
+ */
+int memory_open_file(struct message *m, const struct message_region *w, const char **why,
+		     struct memory **memory);
+
+/**
  * memory_close() - forget the regions
  * @memory: no queue runs on it any more; NULL is ignored
  */

@@ -22,6 +22,7 @@
 #define MESSAGE_FDS_MAX		253u	/* SCM_MAX_FD of the kernel */
 #define MESSAGE_F_REPLY		0x4u
 #define MESSAGE_F_NEED_REPLY	0x8u
+#define MESSAGE_INFLIGHT_BYTES	20u	/* of its description, as the specification has it */
 
 _Static_assert(sizeof(struct message_table) == 8 + 32 * MESSAGE_REGIONS, "wire format");
 _Static_assert(sizeof(struct message_addr) == 40, "wire format");
@@ -64,6 +65,8 @@ static const struct message_rule message_rules[MESSAGE_REQUESTS] = {
 	RULE(SET_BACKEND_REQ_FD, 0, 0, 1),
 	RULE(GET_CONFIG, 12, sizeof(struct message_config), 0),
 	RULE(SET_CONFIG, 12, sizeof(struct message_config), 0),
+	RULE(GET_INFLIGHT_FD, MESSAGE_INFLIGHT_BYTES, sizeof(struct message_inflight), 0),
+	RULE(SET_INFLIGHT_FD, MESSAGE_INFLIGHT_BYTES, sizeof(struct message_inflight), 1),
 };
 
 static const struct message_rule *message_rule(u32 request)
@@ -192,15 +195,26 @@ bool message_wants_ack(const struct message *m)
 	return m->flags & MESSAGE_F_NEED_REPLY;
 }
 
-int message_reply(struct message *m, int sock, u32 size)
+int message_reply(struct message *m, int sock, u32 size, int fd)
 {
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr hdr;
+	} control = { .hdr = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
+			       .cmsg_type = SCM_RIGHTS } };
+	struct iovec iov = { .iov_base = &m->request, .iov_len = MESSAGE_HDR_BYTES + size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
 	m->flags = MESSAGE_VERSION | MESSAGE_F_REPLY;
 	m->size = size;
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&control.hdr), &fd, sizeof(fd));
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+	}
 	do {
-		n = send(sock, &m->request, MESSAGE_HDR_BYTES + size,
-			 MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;

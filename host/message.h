@@ -29,6 +29,8 @@ enum message_request {
 	MESSAGE_SET_BACKEND_REQ_FD = 21,
 	MESSAGE_GET_CONFIG = 24,
 	MESSAGE_SET_CONFIG = 25,
+	MESSAGE_GET_INFLIGHT_FD = 31,
+	MESSAGE_SET_INFLIGHT_FD = 32,
 	MESSAGE_REQUESTS,
 };
 
@@ -37,6 +39,7 @@ enum message_request {
 #define MESSAGE_F_REPLY_ACK	BIT_ULL(3)
 #define MESSAGE_F_BACKEND_REQ	BIT_ULL(5)
 #define MESSAGE_F_CONFIG	BIT_ULL(9)
+#define MESSAGE_F_INFLIGHT_SHMFD BIT_ULL(12)
 
 /* The virtio feature bit that stands for protocol features. */
 #define MESSAGE_VIRTIO_F_PROTOCOL 30
@@ -77,6 +80,15 @@ struct message_table {
 	struct message_region region[MESSAGE_REGIONS];
 };
 
+/* "Inflight description"; QEMU sends it padded to a multiple of 8 bytes, and wants it so. */
+struct message_inflight {
+	u64 bytes;
+	u64 offset;
+	u16 queues;
+	u16 size;
+	u32 padding;
+};
+
 /* "Virtio device config space" */
 struct message_config {
 	u32 offset;
@@ -96,6 +108,7 @@ struct message_config {
  * @addr: likewise
  * @table: likewise
  * @config: likewise
+ * @inflight: likewise
  * @fd: file descriptors that came with it, owned by the message
  * @fds: how many
  * @closer: closes those that nobody takes
@@ -112,6 +125,7 @@ struct message {
 			struct message_addr addr;
 			struct message_table table;
 			struct message_config config;
+			struct message_inflight inflight;
 		};
 	};
 	int fd[MESSAGE_REGIONS];
@@ -160,10 +174,11 @@ bool message_wants_ack(const struct message *m);
  * @m: the message; its payload is what is sent
  * @sock: the socket
  * @size: bytes of payload
+ * @fd: goes with it and stays the caller's; -1: none
  *
  * Return: 0, -EAGAIN when the front-end does not read its answers, or -errno.
  */
-int message_reply(struct message *m, int sock, u32 size);
+int message_reply(struct message *m, int sock, u32 size, int fd);
 
 /**
  * message_take_fd() - become the owner of a message's fd

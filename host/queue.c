@@ -334,7 +334,8 @@ static bool queue_serve(struct queue *q)
 static void queue_check(struct queue *q)
 {
 	/* Whatever else is wrong, this one ends the session. */
-	if (unlikely(memory_faulted(q->memory)) && !q->truncated) {
+	if (unlikely(memory_faulted(q->memory) || inflight_faulted(q->inflight)) &&
+	    !q->truncated) {
 		q->truncated = true;
 		ring_dev_break(&q->ring, RING_CALLER);
 		queue_broken(q, "guest memory was taken away");
@@ -513,6 +514,33 @@ static void __shared *queue_area(struct queue *q, u64 addr, size_t bytes, u64 al
 	return memory_map_user(q->memory, addr, bytes);
 }
 
+/*
+ * Log what is in flight, and go on with what the log has of an earlier daemon. The log
+ * comes from the front-end: one that cannot be is a lie like any other.
+ */
+static int queue_start_log(struct queue *q)
+{
+	void __shared *part;
+	int n;
+
+	if (inflight_part(q->inflight, q->index, q->num, q->features, &part)) {
+		queue_broken(q, "the ring is larger than its part of the in-flight log");
+		return -EINVAL;
+	}
+	if (!part)
+		return 0;
+	q->log_priv = malloc(ring_log_private_bytes(q->num));
+	if (!q->log_priv)
+		return -ENOMEM;
+	n = ring_dev_log(&q->ring, &q->log, part, q->log_priv);
+	if (n < 0)
+		queue_broken(q, "the in-flight log cannot be: it is of another ring, or was changed");
+	if (n > 0)
+		log_peer(&q->dev->limit, LOG_INFO, q->dev->id,
+			 "queue %u: %d requests of an earlier daemon are served again", q->index, n);
+	return n < 0 ? n : 0;
+}
+
 /* Find the ring and begin its device half. */
 static int queue_start_ring(struct queue *q)
 {
@@ -545,9 +573,19 @@ static int queue_start_ring(struct queue *q)
 		return -ENOMEM;
 	q->base = queue_base(q, q->features);
 	r = ring_dev_init(&q->ring, &a, q->num, q->features, q->base, &l, q->ring_priv);
-	if (r)
+	if (r) {
 		queue_broken(q, "the ring cannot go on from the base that was set");
-	return r;
+		return r;
+	}
+	return queue_start_log(q);
+}
+
+static void queue_free_ring(struct queue *q)
+{
+	free(q->ring_priv);
+	free(q->log_priv);
+	q->ring_priv = NULL;
+	q->log_priv = NULL;
 }
 
 static int queue_start_uring(struct queue *q)
@@ -564,11 +602,10 @@ static void queue_start_failed(struct queue *q, int r)
 	if (r)
 		log_peer(&q->dev->limit, LOG_WARN, q->dev->id, "queue %u: cannot start: %s",
 			 q->index, strerror(-r));
-	free(q->ring_priv);
-	q->ring_priv = NULL;
+	queue_free_ring(q);
 }
 
-void queue_start(struct queue *q, u64 features, struct memory *memory)
+void queue_start(struct queue *q, u64 features, struct memory *memory, struct inflight *inflight)
 {
 	u64 count;
 	int r;
@@ -578,6 +615,7 @@ void queue_start(struct queue *q, u64 features, struct memory *memory)
 	q->wanted = false;
 	q->features = features;
 	q->memory = memory;
+	q->inflight = inflight;
 	q->faulted = false;
 	q->truncated = false;
 	q->wedged = false;
@@ -638,9 +676,9 @@ bool queue_reap(struct queue *q)
 	q->base = ring_dev_base(&q->ring);
 	q->based = true;
 	io_uring_queue_exit(&q->uring);
-	free(q->ring_priv);
-	q->ring_priv = NULL;
+	queue_free_ring(q);
 	q->memory = NULL;
+	q->inflight = NULL;
 	log_debug(q->dev->id, "queue %u: stopped at %u", q->index, q->base);
 	return true;
 }

@@ -7,9 +7,10 @@
 #include <pthread.h>
 
 #include "device.h"
+#include "inflight.h"
 #include "memory.h"
 #include "message.h"
-#include "../ring/ring.h"
+#include "../ring/log.h"
 
 struct queue;
 
@@ -44,6 +45,7 @@ struct queue_op {
  * @wanted: to be started as soon as it is set up
  * @features: negotiated, at start
  * @memory: the session's, at start
+ * @inflight: likewise: where chains in flight are logged, or NULL
  *
  * Between the two threads:
  * @stop: the worker is to end (atomic)
@@ -61,6 +63,8 @@ struct queue_op {
  * @uring: its io_uring
  * @ring: device half of the vring
  * @ring_priv: its private memory
+ * @log: its in-flight log, when there is one
+ * @log_priv: private memory of that
  * @priv: the device type's
  * @pending: operations that were submitted and have not ended
  * @work: there may be something to serve
@@ -92,6 +96,7 @@ struct queue {
 	bool wanted;
 	u64 features;
 	struct memory *memory;
+	struct inflight *inflight;
 
 	bool stop;
 	bool enabled;
@@ -106,6 +111,8 @@ struct queue {
 	struct io_uring uring;
 	struct ring_dev ring;
 	void *ring_priv;
+	struct ring_log log;
+	void *log_priv;
 	void *priv;
 	u32 pending;
 	bool work;
@@ -194,11 +201,12 @@ bool queue_enabled(const struct queue *q);
  * @q: the queue, not running
  * @features: negotiated
  * @memory: regions; must outlive the worker; NULL: not yet
+ * @inflight: where chains in flight are logged; must outlive the worker; NULL: nowhere
  *
  * A queue that cannot be (no ring at that address) is said and left off until
  * it is wanted again. Control thread.
  */
-void queue_start(struct queue *q, u64 features, struct memory *memory);
+void queue_start(struct queue *q, u64 features, struct memory *memory, struct inflight *inflight);
 
 /**
  * queue_request_stop() - have the worker drain and end

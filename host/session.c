@@ -30,6 +30,7 @@
  */
 #include "session.h"
 
+#include "inflight.h"
 #include "queue.h"
 
 #include <stdlib.h>
@@ -47,6 +48,8 @@
  * @features: virtio features that the front-end accepted
  * @protocol: protocol features that it accepted
  * @memory: regions, or NULL
+ * @inflight: where queues log what they have in flight, or NULL
+ * @answer_fd: goes with the answer and is closed then, or -1
  * @queue: the device's vrings
  * @backend: channel for our own requests, or -1
  * @parked: @msg is whole and waits for queues
@@ -64,6 +67,8 @@ struct session {
 	u64 features;
 	u64 protocol;
 	struct memory *memory;
+	struct inflight *inflight;
+	int answer_fd;
 	struct queue *queue;
 	int backend;
 	bool parked;
@@ -107,7 +112,8 @@ static int session_reply_u64(struct session *s, u64 value)
 
 static u64 session_protocol_features(const struct session *s)
 {
-	u64 features = MESSAGE_F_MQ | MESSAGE_F_REPLY_ACK | MESSAGE_F_BACKEND_REQ;
+	u64 features = MESSAGE_F_MQ | MESSAGE_F_REPLY_ACK | MESSAGE_F_BACKEND_REQ |
+		       MESSAGE_F_INFLIGHT_SHMFD;
 
 	if (s->dev->ops->config)
 		features |= MESSAGE_F_CONFIG;
@@ -223,6 +229,24 @@ static int session_set_mem_table(struct session *s)
 	log_peer(&s->dev->limit, LOG_INFO, s->dev->id, "%u region%s, %llu bytes offered",
 		 memory_regions(memory), memory_regions(memory) == 1 ? "" : "s",
 		 (unsigned long long)memory_offered(memory));
+	return SESSION_OK;
+}
+
+static int session_get_inflight_fd(struct session *s)
+{
+	s->answer_fd = inflight_make(&s->msg, s->features, s->dev->queues, &s->why);
+	return s->answer_fd < 0 ? s->answer_fd : SESSION_REPLY;
+}
+
+static int session_set_inflight_fd(struct session *s)
+{
+	struct inflight *inflight;
+	int r = inflight_open(&s->msg, s->dev->queues, &s->why, &inflight);
+
+	if (r)
+		return r;
+	inflight_close(s->inflight);
+	s->inflight = inflight;
 	return SESSION_OK;
 }
 
@@ -387,6 +411,8 @@ static const struct session_handler session_handlers[MESSAGE_REQUESTS] = {
 	[MESSAGE_SET_BACKEND_REQ_FD] = { session_set_backend_req_fd, SCOPE_NONE },
 	[MESSAGE_GET_CONFIG] = { session_get_config, SCOPE_NONE },
 	[MESSAGE_SET_CONFIG] = { session_set_config, SCOPE_NONE },
+	[MESSAGE_GET_INFLIGHT_FD] = { session_get_inflight_fd, SCOPE_NONE },
+	[MESSAGE_SET_INFLIGHT_FD] = { session_set_inflight_fd, SCOPE_ALL },
 };
 
 /* ---- stopping queues --------------------------------------------------------- */
@@ -433,7 +459,7 @@ static void session_start_queues(struct session *s)
 
 	for (i = 0; i < s->dev->queues; i++) {
 		if (!s->queue[i].running)
-			queue_start(&s->queue[i], s->features, s->memory);
+			queue_start(&s->queue[i], s->features, s->memory, s->inflight);
 	}
 }
 
@@ -448,6 +474,7 @@ static void session_free(struct session *s)
 
 	loop_del(s->loop, &s->bell);
 	session_forget_memory(s);
+	inflight_close(s->inflight);
 	for (i = 0; s->queue && i < s->dev->queues; i++)
 		queue_close(&s->queue[i]);
 	free(s->queue);
@@ -492,7 +519,11 @@ static int session_answer(struct session *s, int r)
 			return 0;
 		session_reply_u64(s, r == SESSION_OK ? 0 : 1);
 	}
-	return message_reply(&s->msg, s->sock.fd, s->msg.size);
+	r = message_reply(&s->msg, s->sock.fd, s->msg.size, s->answer_fd);
+	if (s->answer_fd >= 0)
+		close(s->answer_fd);
+	s->answer_fd = -1;
+	return r;
 }
 
 /* Handle the whole message. Return: false when the session is gone or going. */
@@ -554,7 +585,7 @@ static void session_on_bell(struct loop_event *ev)
 		return;
 	}
 	session_reap(s);
-	if (s->memory && memory_faulted(s->memory)) {
+	if ((s->memory && memory_faulted(s->memory)) || inflight_faulted(s->inflight)) {
 		log_peer(&s->dev->limit, LOG_WARN, s->dev->id,
 			 "session closed: a region's file was truncated");
 		session_close(s);
@@ -586,6 +617,7 @@ struct session *session_open(struct device *dev, struct loop *loop, int sock,
 	s->bell.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->bell.fn = session_on_bell;
 	s->backend = -1;
+	s->answer_fd = -1;
 	message_init(&s->msg, dev->closer);
 	s->queue = calloc(dev->queues, sizeof(*s->queue));
 	if (!s->queue || s->bell.fd < 0)

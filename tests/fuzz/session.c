@@ -177,8 +177,28 @@ static bool start_ring(struct queue *q)
 	return !ring_dev_init(&q->ring, &a, q->num, q->features, q->base, &limits, q->ring_priv);
 }
 
+static bool start_log(struct queue *q)
+{
+	void __shared *part;
+
+	if (inflight_part(q->inflight, q->index, q->num, q->features, &part))
+		return false;
+	if (!part)
+		return true;
+	t.wrote = true;
+	q->log_priv = fuzz_alloc(ring_log_private_bytes(q->num));
+	return ring_dev_log(&q->ring, &q->log, part, q->log_priv) >= 0;
+}
+
+static void free_ring(struct queue *q)
+{
+	free(q->ring_priv);
+	free(q->log_priv);
+	q->ring_priv = q->log_priv = NULL;
+}
+
 /* As the real one does it, but that no thread is started. */
-void queue_start(struct queue *q, u64 features, struct memory *memory)
+void queue_start(struct queue *q, u64 features, struct memory *memory, struct inflight *inflight)
 {
 	fuzz_check(!q->running);
 	if (!q->wanted || !q->num || !q->addressed || !memory || (q->kick < 0 && !q->polled))
@@ -186,15 +206,14 @@ void queue_start(struct queue *q, u64 features, struct memory *memory)
 	q->wanted = false;
 	q->features = features;
 	q->memory = memory;
+	q->inflight = inflight;
 	q->faulted = q->stop = q->ended = false;
 	if (!(features & BIT_ULL(VIRTIO_F_VERSION_1)) || !ring_size_ok(q->num, features))
 		return;
 	q->ring_priv = fuzz_alloc(ring_dev_private_bytes(q->num));
-	q->running = start_ring(q);
-	if (!q->running) {
-		free(q->ring_priv);
-		q->ring_priv = NULL;
-	}
+	q->running = start_ring(q) && start_log(q);
+	if (!q->running)
+		free_ring(q);
 }
 
 void queue_request_stop(struct queue *q)
@@ -212,9 +231,9 @@ bool queue_reap(struct queue *q)
 	q->running = false;
 	q->base = ring_dev_base(&q->ring);
 	q->based = true;
-	free(q->ring_priv);
-	q->ring_priv = NULL;
+	free_ring(q);
 	q->memory = NULL;
+	q->inflight = NULL;
 	return true;
 }
 
@@ -404,6 +423,16 @@ static void out_payload(struct out *o)
 			   (how >= 0xf0 ? in_u64(&t.in) : 0), 8);
 		o->fds = how & 8 ? in_u8(&t.in) % 3 : !(how & 4);
 		break;
+	case MESSAGE_GET_INFLIGHT_FD:
+	case MESSAGE_SET_INFLIGHT_FD:
+		out_add(o, how & 0x10 ? in_place() : FRONT_SMALL_BYTES, 8);
+		out_add(o, how & 0x20 ? in_place() : 0, 8);
+		out_add(o, how >= 0xf0 ? in_u16(&t.in) : how & 3, 2);
+		out_add(o, how & 0x40 ? in_u16(&t.in) : 1u << (how >> 2 & 3) * 2, 2);
+		if (how & 0x80)
+			out_add(o, 0, 4);
+		o->fds = o->request == MESSAGE_SET_INFLIGHT_FD;
+		break;
 	case MESSAGE_SET_BACKEND_REQ_FD:
 		o->fds = how & 3;
 		break;
@@ -440,7 +469,8 @@ static void send_one(void)
 		o.size = (u32)in_number(&t.in);
 	for (i = 0; i < ARRAY_SIZE(o.kinds); i++)
 		o.kinds[i] = how & 2 ? in_u8(&t.in) :
-			     o.request == MESSAGE_SET_MEM_TABLE ? FRONT_SMALL + i % 3 : FRONT_EVENT;
+			     o.request == MESSAGE_SET_MEM_TABLE ||
+			     o.request == MESSAGE_SET_INFLIGHT_FD ? FRONT_SMALL + i % 3 : FRONT_EVENT;
 	out_send(&o);
 }
 

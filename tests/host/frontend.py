@@ -22,12 +22,14 @@ SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE, GET_VRING_BASE = 8, 9, 10, 11
 SET_VRING_KICK, SET_VRING_CALL, SET_VRING_ERR = 12, 13, 14
 GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, GET_QUEUE_NUM = 15, 16, 17
 SET_VRING_ENABLE, SET_BACKEND_REQ_FD, GET_CONFIG, SET_CONFIG = 18, 21, 24, 25
+GET_INFLIGHT_FD, SET_INFLIGHT_FD = 31, 32
 
 VERSION_1 = 1 << 32
 PROTOCOL = 1 << 30
 EVENT_IDX = 1 << 29
 INDIRECT = 1 << 28
 REPLY_ACK = 1 << 3
+INFLIGHT_SHMFD = 1 << 12
 
 NEXT, WRITE, TABLE = 1, 2, 4
 DEADLINE = 120
@@ -151,6 +153,11 @@ def region(guest=GUEST, size=0, user=USER, offset=0):
 
 def table(*regions, count=None):
     return struct.pack("=II", len(regions) if count is None else count, 0) + b"".join(regions)
+
+
+def inflight(size, offset=0, queues=1, descs=64):
+    """An in-flight description, padded as QEMU's."""
+    return struct.pack("=QQHHI", size, offset, queues, descs, 0)
 
 
 class Memory:

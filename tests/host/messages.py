@@ -156,6 +156,106 @@ lie("a region in a file that may only be read",
     one(SET_MEM_TABLE, table(region(size=4096)), [READONLY]))
 
 
+FLUSH = 1 << 9  # VIRTIO_BLK_F_FLUSH
+LOG = struct.pack("=QQHH", 4096, 0, 1, 64)
+lie("case 64: a log of no queues", one(GET_INFLIGHT_FD, inflight(0, queues=0)))
+lie("case 64: a log of more queues than there are", one(GET_INFLIGHT_FD, inflight(0, queues=17)))
+lie("case 64: a log of queues of size 0", one(GET_INFLIGHT_FD, inflight(0, descs=0)))
+lie("case 64: a log of queues of size 65535", one(GET_INFLIGHT_FD, inflight(0, descs=65535)))
+lie("case 64: a log without its file", one(SET_INFLIGHT_FD, LOG))
+lie("case 64: a log of size 0", one(SET_INFLIGHT_FD, inflight(0), [MEM.fd]))
+lie("case 64: a log that is larger than its file", one(SET_INFLIGHT_FD, inflight(2 << 20), [MEM.fd]))
+lie("case 64: a log beyond the end of its file",
+    one(SET_INFLIGHT_FD, inflight(1 << 20, offset=4096), [MEM.fd]))
+lie("case 64: a log whose offset overflows",
+    one(SET_INFLIGHT_FD, inflight(4096, offset=(1 << 64) - 4096), [MEM.fd]))
+lie("case 64: a log in a file that cannot be mapped", one(SET_INFLIGHT_FD, LOG, [NULL]))
+
+
+def logged(name, write, lives=False):
+    """A log in which @write(memory) wrote: the queue is off, or @lives; the session goes on."""
+    @check(name)
+    def _():
+        log = Memory(65536)
+        write(log)
+        with Session(PATH, VERSION_1 | PROTOCOL | FLUSH, protocol=REPLY_ACK | INFLIGHT_SHMFD) as s:
+            assert s.fe.acked(SET_INFLIGHT_FD, inflight(65536), [log.fd]) == 0
+            q = s.queue()
+            q.chain((0x20000, 16, False), (0x21000, 1, True))
+            s.mem.write(0x20000, struct.pack("<IIQ", 4, 0, 0))
+            q.publish(0)
+            if lives:
+                assert q.wait() == (0, 1)
+            # Both have happened when it has stopped.
+            q.stop()
+            assert (q.poll() is None) and s.fe.ask64(GET_FEATURES) & VERSION_1
+            assert bool(q.next_used) == lives
+        log.close()
+
+
+def head(version, size):
+    return lambda log: log.write(8, struct.pack("<HH", version, size))
+
+
+def flag(value, at=0):
+    def write(log):
+        log.write(8, struct.pack("<HHHH", 1, 64, 0, 0))
+        log.write(16 + 16 * at, bytes([value]))
+    return write
+
+
+logged("a log that begins", lambda log: None, lives=True)
+logged("a log that goes on with nothing in flight", head(1, 64), lives=True)
+logged("case 64: a log of another version", head(2, 64))
+logged("case 64: a log of a queue of another size", head(1, 32))
+logged("case 64: a log that says 2 for yes", flag(2, 63))
+logged("case 64: a log whose last batch is no batch",
+       lambda log: log.write(8, struct.pack("<HHHH", 1, 64, 0, 0x8000)))
+
+
+@check("case 64: a ring that is larger than its part of the log")
+def _():
+    log = Memory(65536)
+    with Session(PATH, protocol=REPLY_ACK | INFLIGHT_SHMFD) as s:
+        assert s.fe.acked(SET_INFLIGHT_FD, inflight(65536, descs=32), [log.fd]) == 0
+        q = s.queue()
+        q.publish()
+        assert s.fe.ask64(GET_FEATURES) & VERSION_1
+        assert q.stop() == 0
+    log.close()
+
+
+@check("case 64: a log that is truncated costs the session")
+def _():
+    log = Memory(4096)
+    with Session(PATH, protocol=REPLY_ACK | INFLIGHT_SHMFD) as s:
+        assert s.fe.acked(SET_INFLIGHT_FD, inflight(4096), [log.fd]) == 0
+        q = s.queue()
+        os.ftruncate(log.fd, 0)
+        q.chain((0x20000, 16, False), (0x21000, 1, True))
+        q.publish(0)
+        assert s.fe.is_closed()
+    os.close(log.fd)
+    served()
+
+
+@check("a log that was asked for cannot be truncated, and has room for all queues")
+def _():
+    with Session(PATH, protocol=REPLY_ACK | INFLIGHT_SHMFD) as s:
+        s.fe.send(GET_INFLIGHT_FD, inflight(0, queues=2, descs=128))
+        data, fd, _, _ = socket.recv_fds(s.fe.sock, 12 + 24, 1)
+        size, offset, queues, descs = struct.unpack("=QQHH", data[12:32])
+        assert (offset, queues, descs) == (0, 2, 128) and size >= 2 * (16 + 128 * 16)
+        assert os.fstat(fd[0]).st_size == size
+        try:
+            os.ftruncate(fd[0], 0)
+        except PermissionError:
+            pass
+        else:
+            raise AssertionError("it was truncated")
+        os.close(fd[0])
+
+
 HUGE = os.memfd_create("huge")
 os.ftruncate(HUGE, 5 << 40)
 lie("a region of 5 TiB", one(SET_MEM_TABLE, table(region(size=5 << 40)), [HUGE]))

@@ -45,7 +45,8 @@ void __real_ring_dev_push(struct ring_dev *r, const struct ring_chain *c, u32 le
 bool __real_ring_dev_flush(struct ring_dev *r);
 bool __real_ring_dev_arm(struct ring_dev *r);
 void __real_memory_close(struct memory *memory);
-void __real_queue_start(struct queue *q, u64 features, struct memory *memory);
+void __real_queue_start(struct queue *q, u64 features, struct memory *memory,
+			struct inflight *inflight);
 bool __real_queue_reap(struct queue *q);
 void __real_queue_close(struct queue *q);
 
@@ -54,7 +55,8 @@ void __wrap_ring_dev_push(struct ring_dev *r, const struct ring_chain *c, u32 le
 bool __wrap_ring_dev_flush(struct ring_dev *r);
 bool __wrap_ring_dev_arm(struct ring_dev *r);
 void __wrap_memory_close(struct memory *memory);
-void __wrap_queue_start(struct queue *q, u64 features, struct memory *memory);
+void __wrap_queue_start(struct queue *q, u64 features, struct memory *memory,
+			struct inflight *inflight);
 bool __wrap_queue_reap(struct queue *q);
 void __wrap_queue_close(struct queue *q);
 
@@ -177,13 +179,14 @@ void __wrap_memory_close(struct memory *memory)
 	__real_memory_close(memory);
 }
 
-void __wrap_queue_start(struct queue *q, u64 features, struct memory *memory)
+void __wrap_queue_start(struct queue *q, u64 features, struct memory *memory,
+			struct inflight *inflight)
 {
 	if (q->wanted) {
 		lie_set_up(q);
 		lie_forget(&q->ring);
 	}
-	__real_queue_start(q, features, memory);
+	__real_queue_start(q, features, memory, inflight);
 }
 
 bool __wrap_queue_reap(struct queue *q)
