@@ -354,6 +354,7 @@ static bool blk_serve_chain(struct queue *q, const struct ring_chain *c)
 
 	ring_iov_read(c->iov, c->out, 0, &hdr, sizeof(hdr));
 	io = b->free;
+	b->disk.sectors = __atomic_load_n(&blk_of(q)->file.sectors, __ATOMIC_RELAXED);
 	status = blk_req_check(&hdr, c->out_len, c->in_len, &b->disk, &io->req);
 	if (status < 0)
 		return false;
@@ -426,7 +427,6 @@ static int blk_start(struct queue *q)
 	b = malloc(sizeof(*b));
 	if (!b)
 		return -ENOMEM;
-	b->disk.sectors = blk->file.sectors;
 	b->disk.block = blk->file.block;
 	/* What the device is does not depend on what the driver knows of it. */
 	b->disk.features = q->features | (blk->dev.features & BIT_ULL(VIRTIO_BLK_F_RO));
@@ -470,6 +470,20 @@ static void blk_config(struct device *dev, u8 *space)
 	memcpy(space, &config, sizeof(config));
 }
 
+/* Requests that are checked from here on are checked against the new size. */
+static bool blk_refresh(struct device *dev)
+{
+	struct blk *blk = container_of(dev, struct blk, dev);
+	u64 sectors;
+
+	if (!blk_file_resized(&blk->file, dev->id, &sectors))
+		return false;
+	__atomic_store_n(&blk->file.sectors, sectors, __ATOMIC_RELAXED);
+	log_info(dev->id, "image %s has %llu bytes now", blk->file.path,
+		 (unsigned long long)sectors * BLK_SECTOR);
+	return true;
+}
+
 static void blk_close(struct device *dev)
 {
 	struct blk *blk = container_of(dev, struct blk, dev);
@@ -483,6 +497,7 @@ static const struct ring_dev_limits blk_limits = { .segs = BLK_SEGS, .bytes = BL
 static const struct device_ops blk_ops = {
 	.limits = &blk_limits,
 	.config = blk_config,
+	.refresh = blk_refresh,
 	.start = blk_start,
 	.serve = blk_serve,
 	.stop = blk_stop,

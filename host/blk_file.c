@@ -54,7 +54,8 @@ static void blk_file_open_direct(struct blk_file *f, const char *path, int mode)
 }
 
 /* Size and blocks. Says what is wrong. */
-static int blk_file_measure(struct blk_file *f, const char *id, const char *path)
+static int blk_file_measure(const struct blk_file *f, const char *id, const char *path,
+			    u64 *sectors, u32 *size)
 {
 	u64 bytes = 0;
 	struct stat st;
@@ -64,14 +65,14 @@ static int blk_file_measure(struct blk_file *f, const char *id, const char *path
 		log_error(id, "image %s cannot be examined: %s", path, strerror(errno));
 		return -errno;
 	}
-	f->block = BLK_SECTOR;
+	*size = BLK_SECTOR;
 	if (S_ISBLK(st.st_mode)) {
 		if (ioctl(f->fd, BLKGETSIZE64, &bytes) || ioctl(f->fd, BLKSSZGET, &block)) {
 			log_error(id, "block device %s does not tell its size: %s", path,
 				  strerror(errno));
 			return -EINVAL;
 		}
-		f->block = (u32)block;
+		*size = (u32)block;
 	} else if (S_ISREG(st.st_mode)) {
 		bytes = (u64)st.st_size;
 	} else {
@@ -83,7 +84,7 @@ static int blk_file_measure(struct blk_file *f, const char *id, const char *path
 			  path, (unsigned long long)bytes);
 		return -EINVAL;
 	}
-	f->sectors = bytes / BLK_SECTOR;
+	*sectors = bytes / BLK_SECTOR;
 	return 0;
 }
 
@@ -152,10 +153,11 @@ int blk_file_open(struct blk_file *f, const char *id, const char *path, bool rea
 {
 	int r;
 
+	f->path = path;
 	r = blk_file_open_cached(f, id, path, readonly);
 	if (r)
 		return r;
-	r = blk_file_measure(f, id, path);
+	r = blk_file_measure(f, id, path, &f->sectors, &f->block);
 	if (!r && fcntl(f->fd, F_SETFL, 0)) {
 		r = -errno;
 		log_error(id, "image %s cannot be used: %s", path, strerror(-r));
@@ -173,6 +175,13 @@ int blk_file_open(struct blk_file *f, const char *id, const char *path, bool rea
 	log_debug(id, "image %s: %llu bytes, %s", path, (unsigned long long)f->sectors * BLK_SECTOR,
 		  f->direct >= 0 ? "direct I/O" : "no direct I/O");
 	return 0;
+}
+
+bool blk_file_resized(const struct blk_file *f, const char *id, u64 *sectors)
+{
+	u32 block;
+
+	return !blk_file_measure(f, id, f->path, sectors, &block) && *sectors != f->sectors;
 }
 
 void blk_file_close(struct blk_file *f)

@@ -7,13 +7,15 @@
 
 /**
  * struct blk_file - an open image
+ * @path: of it, for messages; not copied
  * @fd: with the page cache
  * @direct: past the page cache, or -1 when the file does not support it
  * @align: what address, offset and length must be multiples of to use @direct
  * @block: logical block size to tell the driver
- * @sectors: size in units of 512 bytes
+ * @sectors: size in units of 512 bytes; the control thread changes it, atomically
  */
 struct blk_file {
+	const char *path;
 	int fd;
 	int direct;
 	u32 align;
@@ -34,6 +36,16 @@ struct blk_file {
  * Return: 0 or -errno.
  */
 int blk_file_open(struct blk_file *f, const char *id, const char *path, bool readonly);
+
+/**
+ * blk_file_resized() - has it another size?
+ * @f: the image
+ * @id: device, for messages
+ * @sectors: set to the size when it has
+ *
+ * A size that no disk can have is said and counts as none.
+ */
+bool blk_file_resized(const struct blk_file *f, const char *id, u64 *sectors);
 
 /**
  * blk_file_close() - close an image

@@ -33,6 +33,11 @@ struct device;
  * @limits: bounds of a chain; translation is filled in by the queue
  * @config: fill MESSAGE_CONFIG_BYTES of configuration space; NULL: the type has
  *	none here
+ * @refresh: control thread: look whether what it stands on has changed; true when that changed the
+ *	configuration; NULL: it cannot
+ * @set_mtu: control thread: NET_SET_MTU; 0 or -EINVAL; NULL: no card
+ * @announce: control thread: SEND_RARP, of a device that announces: have the network learn
+ *	where that address is now
  * @start: control thread, before the queue's worker runs: set q->priv; 0 or
  *	-errno (then @finish is not called)
  * @serve: worker: take chains and serve them
@@ -45,6 +50,9 @@ struct device;
 struct device_ops {
 	const struct ring_dev_limits *limits;
 	void (*config)(struct device *dev, u8 *space);
+	bool (*refresh)(struct device *dev);
+	int (*set_mtu)(struct device *dev, u64 mtu);
+	void (*announce)(struct device *dev, const u8 *mac);
 	int (*start)(struct queue *q);
 	enum device_served (*serve)(struct queue *q);
 	void (*stop)(struct queue *q);
@@ -59,6 +67,7 @@ struct device_ops {
  * @features: virtio features of the type that it offers
  * @queues: number of vrings
  * @queue_num: what GET_QUEUE_NUM answers: vrings of a disk, pairs of a network card
+ * @announces: SEND_RARP is offered
  * @limit: for messages that its peers provoke
  * @closer: of the fds that its front-ends sent
  */
@@ -68,6 +77,7 @@ struct device {
 	u64 features;
 	u16 queues;
 	u16 queue_num;
+	bool announces;
 	struct log_limit limit;
 	struct closer *closer;
 };

@@ -311,6 +311,14 @@ void listener_stop(struct listener *l)
 		session_close(l->session);
 }
 
+void listener_refresh(struct listener *l)
+{
+	const struct device_ops *ops = l->dev->ops;
+
+	if (ops->refresh && ops->refresh(l->dev) && l->session)
+		session_config_changed(l->session);
+}
+
 bool listener_busy(const struct listener *l)
 {
 	return l->session || !(l->stopped || l->connected);

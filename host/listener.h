@@ -35,6 +35,12 @@ int listener_start(struct listener *l, struct loop *loop);
 void listener_stop(struct listener *l);
 
 /**
+ * listener_refresh() - look whether what the device stands on has changed, and tell the front-end
+ * @l: the listener
+ */
+void listener_refresh(struct listener *l);
+
+/**
  * listener_busy() - is there a session, or can one come?
  * @l: the listener
  *

@@ -25,7 +25,7 @@
 /**
  * struct daemon - the process
  * @loop: of this thread
- * @signals: SIGTERM and SIGINT
+ * @signals: SIGTERM and SIGINT end it; SIGHUP: images may have another size
  * @device: the devices
  * @listener: their sockets
  * @devices: how many of both
@@ -48,6 +48,11 @@ static void main_on_signal(struct loop_event *ev)
 
 	if (read(d->signals.fd, &info, sizeof(info)) != sizeof(info) || d->stop)
 		return;
+	if (info.ssi_signo == SIGHUP) {
+		for (i = 0; i < d->devices; i++)
+			listener_refresh(d->listener[i]);
+		return;
+	}
 	log_info(NULL, "stopping");
 	d->stop = true;
 	for (i = 0; i < d->devices; i++)
@@ -63,6 +68,7 @@ static int main_open_signals(struct daemon *d)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
 	d->signals.fn = main_on_signal;

@@ -81,7 +81,7 @@ struct memory_region {
 
 struct memory {
 	pthread_mutex_t lock;
-	struct memory_region region[MESSAGE_REGIONS];
+	struct memory_region region[MEMORY_SLOTS];
 	unsigned int regions;
 	u64 span;
 	u64 mapped;
@@ -254,8 +254,8 @@ static const char *memory_check_overlap(const struct memory *memory,
 	return NULL;
 }
 
-/* Take one region of the table. Return: NULL, or what is wrong. */
-static const char *memory_add(struct memory *memory, const struct message_region *w, int fd)
+/* Fill in the next region, as far as it goes. Return: NULL, or what is wrong. */
+static const char *memory_take(struct memory *memory, const struct message_region *w, int fd)
 {
 	struct memory_region *r = &memory->region[memory->regions];
 	const char *why;
@@ -264,8 +264,6 @@ static const char *memory_add(struct memory *memory, const struct message_region
 	why = memory_check_range(w);
 	if (!why)
 		why = memory_check_overlap(memory, w);
-	/* From here on memory_close() frees what there is of it. */
-	memory->regions++;
 	r->guest = w->guest;
 	r->user = w->user;
 	r->bytes = w->bytes;
@@ -293,6 +291,50 @@ static const char *memory_add(struct memory *memory, const struct message_region
 	return NULL;
 }
 
+static struct memory *memory_new(void)
+{
+	struct memory *memory = calloc(1, sizeof(*memory));
+
+	if (memory)
+		pthread_mutex_init(&memory->lock, NULL);
+	return memory;
+}
+
+/* Free what there is of a region. */
+static void memory_drop(struct memory *memory, struct memory_region *r)
+{
+	if (r->slot < MEMORY_RESERVED)
+		__atomic_store_n(&memory_reserved[r->slot].start, 0, __ATOMIC_RELEASE);
+	if (r->base) {
+		munmap(r->base, r->span);
+		memory->span -= r->span;
+		memory_spans -= r->span;
+	}
+	if (r->fd >= 0)
+		close(r->fd);
+	free(r->map);
+}
+
+/* Take one region, with the message's fd number @i. Return: NULL, or what is wrong with it. */
+static const char *memory_take_one(struct memory *memory, const struct message_region *w,
+				   struct message *m, unsigned int i)
+{
+	struct memory_region *r = &memory->region[memory->regions];
+	/* What is not checked stays with the message. */
+	const char *why = memory_check_kind(m->fd[i]);
+
+	if (why)
+		return why;
+	memset(r, 0, sizeof(*r));
+	r->slot = MEMORY_RESERVED;
+	why = memory_take(memory, w, message_take_fd(m, i));
+	if (why)
+		memory_drop(memory, r);
+	else
+		memory->regions++;
+	return why;
+}
+
 /* Take @num regions, each with the message's fd of its number. */
 static int memory_open_regions(struct message *m, const struct message_region *region,
 			       unsigned int num, const char **why, struct memory **out)
@@ -305,19 +347,11 @@ static int memory_open_regions(struct message *m, const struct message_region *r
 		return -EPROTO;
 	}
 	*why = "out of memory";
-	memory = calloc(1, sizeof(*memory));
+	memory = memory_new();
 	if (!memory)
 		return -ENOMEM;
-	pthread_mutex_init(&memory->lock, NULL);
-	for (i = 0; i < MESSAGE_REGIONS; i++) {
-		memory->region[i].fd = -1;
-		memory->region[i].slot = MEMORY_RESERVED;
-	}
 	for (i = 0; i < num; i++) {
-		/* What is not checked stays with the message. */
-		*why = memory_check_kind(m->fd[i]);
-		if (!*why)
-			*why = memory_add(memory, &region[i], message_take_fd(m, i));
+		*why = memory_take_one(memory, &region[i], m, i);
 		if (*why) {
 			memory_close(memory);
 			return -EPROTO;
@@ -345,22 +379,44 @@ int memory_open_file(struct message *m, const struct message_region *w, const ch
 	return memory_open_regions(m, w, 1, why, memory);
 }
 
-void memory_close(struct memory *memory)
+int memory_add(struct message *m, const char **why, struct memory **memory)
 {
+	const struct message_region region = m->slot.region;
+
+	if (!*memory)
+		return memory_open_file(m, &region, why, memory);
+	if (m->fds != 1)
+		*why = "no file descriptor";
+	else if ((*memory)->regions == MEMORY_SLOTS)
+		*why = "more regions than there are slots";
+	else
+		*why = memory_take_one(*memory, &region, m, 0);
+	return *why ? -EPROTO : 0;
+}
+
+int memory_remove(const struct message *m, const char **why, struct memory *memory)
+{
+	const struct message_region w = m->slot.region;
 	struct memory_region *r;
 
+	for (r = memory ? memory->region : NULL; r && r < memory->region + memory->regions; r++) {
+		if (r->guest != w.guest || r->user != w.user || r->bytes != w.bytes)
+			continue;
+		memory_drop(memory, r);
+		/* The last one takes its place. */
+		*r = memory->region[--memory->regions];
+		return 0;
+	}
+	*why = "there is no such region";
+	return -EPROTO;
+}
+
+void memory_close(struct memory *memory)
+{
 	if (!memory)
 		return;
-	for (r = memory->region; r < memory->region + memory->regions; r++) {
-		if (r->slot < MEMORY_RESERVED)
-			__atomic_store_n(&memory_reserved[r->slot].start, 0, __ATOMIC_RELEASE);
-		if (r->base)
-			munmap(r->base, r->span);
-		if (r->fd >= 0)
-			close(r->fd);
-		free(r->map);
-	}
-	memory_spans -= memory->span;
+	while (memory->regions)
+		memory_drop(memory, &memory->region[--memory->regions]);
 	pthread_mutex_destroy(&memory->lock);
 	free(memory);
 }

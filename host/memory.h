@@ -8,6 +8,9 @@
 
 struct memory;
 
+/* Most regions of a session. */
+#define MEMORY_SLOTS	32u
+
 /**
  * memory_open() - take a table of regions
  * @m: SET_MEM_TABLE message; its fds are taken
@@ -31,6 +34,26 @@ int memory_open(struct message *m, const char **why, struct memory **memory);
  */
 int memory_open_file(struct message *m, const struct message_region *w, const char **why,
 		     struct memory **memory);
+
+/**
+ * memory_add() - take one more region
+ * @m: ADD_MEM_REG message; its fd is taken
+ * @why: set, when an error is returned, to what is wrong with it, in words
+ * @memory: the regions; NULL in it: there is none yet
+ *
+ * No queue runs on them. Return: 0, or -EPROTO for a region that cannot be; then nothing changed.
+ */
+int memory_add(struct message *m, const char **why, struct memory **memory);
+
+/**
+ * memory_remove() - forget one region
+ * @m: REM_MEM_REG message
+ * @why: set, when an error is returned, to what is wrong with it, in words
+ * @memory: the regions, or NULL
+ *
+ * No queue runs on them. Return: 0, or -EPROTO when there is no such region.
+ */
+int memory_remove(const struct message *m, const char **why, struct memory *memory);
 
 /**
  * memory_close() - forget the regions
@@ -67,7 +90,7 @@ void __shared *memory_map_user(struct memory *memory, u64 addr, size_t len);
  * memory_regions() - number of regions
  * @memory: the regions
  *
- * Return: from 1 to MESSAGE_REGIONS.
+ * Return: from 0 to MEMORY_SLOTS.
  */
 unsigned int memory_regions(const struct memory *memory);
 

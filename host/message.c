@@ -17,7 +17,6 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define MESSAGE_VERSION		0x1u
 #define MESSAGE_VERSION_MASK	0x3u
 #define MESSAGE_FDS_MAX		253u	/* SCM_MAX_FD of the kernel */
 #define MESSAGE_F_REPLY		0x4u
@@ -62,11 +61,20 @@ static const struct message_rule message_rules[MESSAGE_REQUESTS] = {
 	RULE(SET_PROTOCOL_FEATURES, 8, 8, 0),
 	RULE(GET_QUEUE_NUM, 0, 0, 0),
 	RULE(SET_VRING_ENABLE, 8, 8, 0),
+	RULE(SEND_RARP, 8, 8, 0),
+	RULE(NET_SET_MTU, 8, 8, 0),
 	RULE(SET_BACKEND_REQ_FD, 0, 0, 1),
 	RULE(GET_CONFIG, 12, sizeof(struct message_config), 0),
 	RULE(SET_CONFIG, 12, sizeof(struct message_config), 0),
 	RULE(GET_INFLIGHT_FD, MESSAGE_INFLIGHT_BYTES, sizeof(struct message_inflight), 0),
 	RULE(SET_INFLIGHT_FD, MESSAGE_INFLIGHT_BYTES, sizeof(struct message_inflight), 1),
+	RULE(RESET_DEVICE, 0, 0, 0),
+	RULE(GET_MAX_MEM_SLOTS, 0, 0, 0),
+	RULE(ADD_MEM_REG, sizeof(struct message_slot), sizeof(struct message_slot), 1),
+	/* Some front-ends send the fd once more. */
+	RULE(REM_MEM_REG, sizeof(struct message_slot), sizeof(struct message_slot), 1),
+	RULE(SET_STATUS, 8, 8, 0),
+	RULE(GET_STATUS, 0, 0, 0),
 };
 
 static const struct message_rule *message_rule(u32 request)

@@ -26,24 +26,43 @@ enum message_request {
 	MESSAGE_SET_PROTOCOL_FEATURES = 16,
 	MESSAGE_GET_QUEUE_NUM = 17,
 	MESSAGE_SET_VRING_ENABLE = 18,
+	MESSAGE_SEND_RARP = 19,
+	MESSAGE_NET_SET_MTU = 20,
 	MESSAGE_SET_BACKEND_REQ_FD = 21,
 	MESSAGE_GET_CONFIG = 24,
 	MESSAGE_SET_CONFIG = 25,
 	MESSAGE_GET_INFLIGHT_FD = 31,
 	MESSAGE_SET_INFLIGHT_FD = 32,
+	MESSAGE_RESET_DEVICE = 34,
+	MESSAGE_GET_MAX_MEM_SLOTS = 36,
+	MESSAGE_ADD_MEM_REG = 37,
+	MESSAGE_REM_MEM_REG = 38,
+	MESSAGE_SET_STATUS = 39,
+	MESSAGE_GET_STATUS = 40,
 	MESSAGE_REQUESTS,
 };
 
+/* A request of ours to the front-end. */
+#define MESSAGE_BACKEND_CONFIG_CHANGE_MSG 2u
+
 /* Protocol feature bits that this back-end knows. */
 #define MESSAGE_F_MQ		BIT_ULL(0)
+#define MESSAGE_F_RARP		BIT_ULL(2)
 #define MESSAGE_F_REPLY_ACK	BIT_ULL(3)
+#define MESSAGE_F_NET_MTU	BIT_ULL(4)
 #define MESSAGE_F_BACKEND_REQ	BIT_ULL(5)
 #define MESSAGE_F_CONFIG	BIT_ULL(9)
+#define MESSAGE_F_BACKEND_SEND_FD BIT_ULL(10)
 #define MESSAGE_F_INFLIGHT_SHMFD BIT_ULL(12)
+#define MESSAGE_F_RESET_DEVICE	BIT_ULL(13)
+#define MESSAGE_F_CONFIGURE_MEM_SLOTS BIT_ULL(15)
+#define MESSAGE_F_STATUS	BIT_ULL(16)
+#define MESSAGE_F_GPA_ADDRESSES	BIT_ULL(21)
 
 /* The virtio feature bit that stands for protocol features. */
 #define MESSAGE_VIRTIO_F_PROTOCOL 30
 
+#define MESSAGE_VERSION		0x1u
 #define MESSAGE_HDR_BYTES	12u
 #define MESSAGE_REGIONS		8u	/* most regions of a table, and most fds */
 #define MESSAGE_CONFIG_BYTES	256u	/* most bytes of configuration space */
@@ -71,6 +90,12 @@ struct message_region {
 	u64 bytes;
 	u64 user;
 	u64 offset;
+};
+
+/* "Single memory region description" */
+struct message_slot {
+	u64 padding;
+	struct message_region region;
 };
 
 /* "Memory regions description" */
@@ -107,6 +132,7 @@ struct message_config {
  * @state: likewise
  * @addr: likewise
  * @table: likewise
+ * @slot: likewise
  * @config: likewise
  * @inflight: likewise
  * @fd: file descriptors that came with it, owned by the message
@@ -124,6 +150,7 @@ struct message {
 			struct message_state state;
 			struct message_addr addr;
 			struct message_table table;
+			struct message_slot slot;
 			struct message_config config;
 			struct message_inflight inflight;
 		};

@@ -26,6 +26,7 @@
 #include "net_port.h"
 #include "queue.h"
 
+#include <linux/if_ether.h>
 #include <poll.h>
 #include <stdlib.h>
 
@@ -34,14 +35,19 @@
 #define NET_QUEUES	2u
 #define NET_BYTES	(1u << 20)	/* of a chain */
 #define NET_MERGE_MAX	256u		/* chains that a frame may take */
+#define NET_MTU_MIN	68u		/* of IPv4 (RFC 791) */
+#define NET_HEADERS	18u		/* of Ethernet, with a VLAN's tag: not in an MTU */
 
 /**
  * struct net - a network card
  * @dev: what it has in common with other devices
+ * @mtu: frames that are longer are dropped; 0: none is too long; the control thread
+ *	changes it, atomically
  * @port: what it stands on
  */
 struct net {
 	struct device dev;
+	u32 mtu;
 	struct net_port *port;
 };
 
@@ -248,6 +254,20 @@ static int net_rx_deliver(struct queue *q, struct net_rx *rx)
 	return 0;
 }
 
+/* Is the frame too long for what the front-end said the network carries? */
+static bool net_rx_over_mtu(const struct queue *q, const struct net_frame *f)
+{
+	u32 mtu = __atomic_load_n(&net_of(q)->mtu, __ATOMIC_RELAXED);
+
+	/* One that is to be segmented is cut up by whoever forwards it. */
+	if (!mtu || f->hdr.gso_type || f->len <= mtu + NET_HEADERS)
+		return false;
+	log_peer(&q->dev->limit, LOG_WARN, q->dev->id,
+		 "queue %u: frame dropped: %u bytes are more than the MTU of %u allows: give the network the same",
+		 q->index, f->len, mtu);
+	return true;
+}
+
 static enum device_served net_rx_serve(struct queue *q, struct net_rx *rx)
 {
 	struct net_port *port = net_of(q)->port;
@@ -263,6 +283,8 @@ static enum device_served net_rx_serve(struct queue *q, struct net_rx *rx)
 				return net_wait_port(q, &rx->ready, POLLIN);
 			if (r < 0)
 				return net_wait_retry(q, rx);
+			if (net_rx_over_mtu(q, &rx->frame))
+				continue;
 			rx->held = true;
 		}
 		r = net_rx_deliver(q, rx);
@@ -391,6 +413,39 @@ static void net_finish(struct queue *q)
 	q->priv = NULL;
 }
 
+/* docs/interop/vhost-user.rst, VHOST_USER_NET_SET_MTU */
+static int net_set_mtu(struct device *dev, u64 mtu)
+{
+	struct net *net = container_of(dev, struct net, dev);
+
+	if (mtu < NET_MTU_MIN || mtu > UINT16_MAX) {
+		log_peer(&dev->limit, LOG_WARN, dev->id, "refused: an MTU is from %u to %u, not %llu",
+			 NET_MTU_MIN, UINT16_MAX, (unsigned long long)mtu);
+		return -EINVAL;
+	}
+	__atomic_store_n(&net->mtu, (u32)mtu, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/*
+ * A reverse ARP request from the guest to all, by which switches learn where it is now (RFC 903;
+ * docs/interop/vhost-user.rst, VHOST_USER_SEND_RARP).
+ */
+static void net_announce(struct device *dev, const u8 *mac)
+{
+	static const u8 rarp[] = { 0x80, 0x35, 0, 1, 8, 0, ETH_ALEN, 4, 0, 3 };
+	struct net *net = container_of(dev, struct net, dev);
+	u8 frame[NET_ANNOUNCE_BYTES] = { 0 };
+
+	memset(frame, 0xff, ETH_ALEN);
+	memcpy(frame + ETH_ALEN, mac, ETH_ALEN);
+	memcpy(frame + 2 * ETH_ALEN, rarp, sizeof(rarp));
+	/* Sender and target, each with an IP address that is not known. */
+	memcpy(frame + 22, mac, ETH_ALEN);
+	memcpy(frame + 32, mac, ETH_ALEN);
+	net->port->ops->announce(net->port, frame);
+}
+
 static void net_close(struct device *dev)
 {
 	struct net *net = container_of(dev, struct net, dev);
@@ -403,6 +458,8 @@ static const struct ring_dev_limits net_limits = { .segs = NET_PORT_SEGS, .bytes
 
 static const struct device_ops net_ops = {
 	.limits = &net_limits,
+	.set_mtu = net_set_mtu,
+	.announce = net_announce,
 	.start = net_start,
 	.serve = net_serve,
 	.stop = net_stop,
@@ -426,6 +483,8 @@ struct device *net_open(const struct options_device *spec)
 	net->port->limit = &net->dev.limit;
 	net->dev.queues = NET_QUEUES;
 	net->dev.queue_num = 1;
-	net->dev.features = net->port->features | BIT_ULL(VIRTIO_NET_F_MRG_RXBUF);
+	net->dev.announces = net->port->ops->announce;
+	net->dev.features = net->port->features | BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) |
+			    BIT_ULL(VIRTIO_NET_F_MTU);
 	return &net->dev;
 }

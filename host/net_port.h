@@ -14,6 +14,9 @@
 
 struct net_port;
 
+/* Shortest frame of Ethernet. */
+#define NET_ANNOUNCE_BYTES	60u
+
 /**
  * struct net_frame - a frame from the port; private memory
  * @hdr: its header; num_buffers is not set
@@ -37,6 +40,7 @@ struct net_frame {
  *	called once @fd is writable, -EAGAIN when it must be sent again then
  * @finish: tx worker: go on with a frame that was taken; 0 or -EAGAIN; NULL when
  *	frames are never taken in part
+ * @announce: control thread: send a frame of NET_ANNOUNCE_BYTES in the driver's stead; NULL: it cannot
  * @close: free the port
  */
 struct net_port_ops {
@@ -45,6 +49,7 @@ struct net_port_ops {
 	int (*send)(struct net_port *p, const struct virtio_net_hdr_v1 *hdr,
 		    const struct ring_chain *c);
 	int (*finish)(struct net_port *p);
+	void (*announce)(struct net_port *p, const u8 *frame);
 	void (*close)(struct net_port *p);
 };
 

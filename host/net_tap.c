@@ -146,6 +146,19 @@ static int net_tap_send(struct net_port *p, const struct virtio_net_hdr_v1 *hdr,
 	return 0;
 }
 
+/* One write is one frame, whoever else writes. */
+static void net_tap_announce(struct net_port *p, const u8 *frame)
+{
+	struct virtio_net_hdr_v1 hdr = { 0 };
+	const struct iovec iov[2] = {
+		{ .iov_base = &hdr, .iov_len = sizeof(hdr) },
+		{ .iov_base = (void *)(uintptr_t)frame, .iov_len = NET_ANNOUNCE_BYTES },
+	};
+
+	if (writev(p->fd, iov, 2) < 0)
+		log_peer(p->limit, LOG_WARN, p->id, "tap: no announcement: %s", strerror(errno));
+}
+
 static void net_tap_close(struct net_port *p)
 {
 	close(p->fd);
@@ -156,6 +169,7 @@ static const struct net_port_ops net_tap_ops = {
 	.negotiated = net_tap_negotiated,
 	.receive = net_tap_receive,
 	.send = net_tap_send,
+	.announce = net_tap_announce,
 	.close = net_tap_close,
 };
 

@@ -448,6 +448,18 @@ void queue_close(struct queue *q)
 	q->dev = NULL;
 }
 
+void queue_reset(struct queue *q)
+{
+	q->num = 0;
+	q->base = 0;
+	q->based = false;
+	q->addressed = false;
+	q->polled = false;
+	q->wanted = false;
+	queue_set_kick(q, -1);
+	queue_set_enabled(q, false);
+}
+
 void queue_set_kick(struct queue *q, int fd)
 {
 	if (q->kick >= 0)
@@ -511,6 +523,8 @@ static void __shared *queue_area(struct queue *q, u64 addr, size_t bytes, u64 al
 {
 	if (addr & (align - 1))
 		return NULL;
+	if (q->guest)
+		return memory_map(q->memory, addr, (u32)bytes, true);
 	return memory_map_user(q->memory, addr, bytes);
 }
 

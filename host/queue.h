@@ -40,6 +40,7 @@ struct queue_op {
  * @based: @base was set: by the front-end, or when the ring stopped
  * @addr: addresses of the areas in the front-end
  * @addressed: they were told
+ * @guest: they are guest-physical
  * @kick: fd that the driver kicks, or -1
  * @polled: the driver does not kick: look by the clock
  * @wanted: to be started as soon as it is set up
@@ -91,6 +92,7 @@ struct queue {
 	bool based;
 	struct message_addr addr;
 	bool addressed;
+	bool guest;
 	int kick;
 	bool polled;
 	bool wanted;
@@ -152,6 +154,12 @@ int queue_open(struct queue *q, struct device *dev, u16 index, int doorbell);
  * @q: the queue, not running
  */
 void queue_close(struct queue *q);
+
+/**
+ * queue_reset() - forget the set-up, but not what calls the driver
+ * @q: the queue, not running
+ */
+void queue_reset(struct queue *q);
 
 /**
  * queue_set_kick() - what the driver kicks

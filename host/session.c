@@ -47,6 +47,7 @@
  * @msg: the message being received or parked
  * @features: virtio features that the front-end accepted
  * @protocol: protocol features that it accepted
+ * @status: of the device, as the driver's side says it
  * @memory: regions, or NULL
  * @inflight: where queues log what they have in flight, or NULL
  * @answer_fd: goes with the answer and is closed then, or -1
@@ -66,6 +67,7 @@ struct session {
 	struct message msg;
 	u64 features;
 	u64 protocol;
+	u64 status;
 	struct memory *memory;
 	struct inflight *inflight;
 	int answer_fd;
@@ -83,12 +85,14 @@ struct session {
  * @SCOPE_NONE: they may all run
  * @SCOPE_STATE: the one that the message's vring state names
  * @SCOPE_FD: the one that the lowest byte of its u64 names
+ * @SCOPE_STATUS: all when its u64 is 0
  * @SCOPE_ALL: all
  */
 enum session_scope {
 	SCOPE_NONE,
 	SCOPE_STATE,
 	SCOPE_FD,
+	SCOPE_STATUS,
 	SCOPE_ALL,
 };
 
@@ -112,11 +116,18 @@ static int session_reply_u64(struct session *s, u64 value)
 
 static u64 session_protocol_features(const struct session *s)
 {
+	const struct device_ops *ops = s->dev->ops;
 	u64 features = MESSAGE_F_MQ | MESSAGE_F_REPLY_ACK | MESSAGE_F_BACKEND_REQ |
-		       MESSAGE_F_INFLIGHT_SHMFD;
+		       MESSAGE_F_BACKEND_SEND_FD | MESSAGE_F_INFLIGHT_SHMFD |
+		       MESSAGE_F_RESET_DEVICE | MESSAGE_F_CONFIGURE_MEM_SLOTS |
+		       MESSAGE_F_STATUS | MESSAGE_F_GPA_ADDRESSES;
 
-	if (s->dev->ops->config)
+	if (ops->config)
 		features |= MESSAGE_F_CONFIG;
+	if (ops->set_mtu)
+		features |= MESSAGE_F_NET_MTU;
+	if (s->dev->announces)
+		features |= MESSAGE_F_RARP;
 	return features;
 }
 
@@ -160,12 +171,24 @@ static int session_get_queue_num(struct session *s)
 	return session_reply_u64(s, s->dev->queue_num);
 }
 
+/* What is sent there must not wait, nor go anywhere else. */
+static bool session_is_channel(int fd)
+{
+	int domain = 0, type = 0;
+	socklen_t len = sizeof(int);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) && domain == AF_UNIX &&
+	       !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) && type == SOCK_STREAM;
+}
+
 static int session_set_backend_req_fd(struct session *s)
 {
 	if (s->msg.fds != 1)
 		return session_lie(s, "no file descriptor");
 	if (s->backend >= 0)
 		return session_lie(s, "there is such a channel already");
+	if (!session_is_channel(s->msg.fd[0]))
+		return session_lie(s, "the channel is no Unix stream socket");
 	s->backend = message_take_fd(&s->msg, 0);
 	return SESSION_OK;
 }
@@ -202,6 +225,51 @@ static int session_set_config(struct session *s)
 	return r ? r : SESSION_REFUSED;
 }
 
+/* All queues are as if they had never been set up; the connection stays. */
+static int session_reset_device(struct session *s)
+{
+	u16 i;
+
+	for (i = 0; i < s->dev->queues; i++)
+		queue_reset(&s->queue[i]);
+	s->status = 0;
+	return SESSION_OK;
+}
+
+static int session_set_status(struct session *s)
+{
+	if (s->msg.u64 > 0xff)
+		return session_lie(s, "a device status has 8 bits");
+	if (!s->msg.u64)
+		return session_reset_device(s);
+	s->status = s->msg.u64;
+	return SESSION_OK;
+}
+
+static int session_get_status(struct session *s)
+{
+	return session_reply_u64(s, s->status);
+}
+
+static int session_net_set_mtu(struct session *s)
+{
+	if (!s->dev->ops->set_mtu)
+		return session_lie(s, "an MTU of what is no network card");
+	return s->dev->ops->set_mtu(s->dev, s->msg.u64) ? SESSION_REFUSED : SESSION_OK;
+}
+
+/* The address is in the first six bytes. */
+static int session_send_rarp(struct session *s)
+{
+	u8 mac[sizeof(s->msg.u64)];
+
+	if (!s->dev->announces)
+		return session_lie(s, "was not offered");
+	memcpy(mac, &s->msg.u64, sizeof(mac));
+	s->dev->ops->announce(s->dev, mac);
+	return SESSION_OK;
+}
+
 /* ---- handlers: memory ------------------------------------------------------- */
 
 static void session_forget_memory(struct session *s)
@@ -230,6 +298,21 @@ static int session_set_mem_table(struct session *s)
 		 memory_regions(memory), memory_regions(memory) == 1 ? "" : "s",
 		 (unsigned long long)memory_offered(memory));
 	return SESSION_OK;
+}
+
+static int session_get_max_mem_slots(struct session *s)
+{
+	return session_reply_u64(s, MEMORY_SLOTS);
+}
+
+static int session_add_mem_reg(struct session *s)
+{
+	return memory_add(&s->msg, &s->why, &s->memory) ? -EPROTO : SESSION_OK;
+}
+
+static int session_rem_mem_reg(struct session *s)
+{
+	return memory_remove(&s->msg, &s->why, s->memory);
 }
 
 static int session_get_inflight_fd(struct session *s)
@@ -282,6 +365,7 @@ static int session_set_vring_addr(struct session *s)
 	if (s->msg.addr.flags)
 		return session_lie(s, "flags that were not offered");
 	q->addr = s->msg.addr;
+	q->guest = s->protocol & MESSAGE_F_GPA_ADDRESSES;
 	q->addressed = true;
 	return SESSION_OK;
 }
@@ -413,6 +497,14 @@ static const struct session_handler session_handlers[MESSAGE_REQUESTS] = {
 	[MESSAGE_SET_CONFIG] = { session_set_config, SCOPE_NONE },
 	[MESSAGE_GET_INFLIGHT_FD] = { session_get_inflight_fd, SCOPE_NONE },
 	[MESSAGE_SET_INFLIGHT_FD] = { session_set_inflight_fd, SCOPE_ALL },
+	[MESSAGE_SEND_RARP] = { session_send_rarp, SCOPE_NONE },
+	[MESSAGE_NET_SET_MTU] = { session_net_set_mtu, SCOPE_NONE },
+	[MESSAGE_RESET_DEVICE] = { session_reset_device, SCOPE_ALL },
+	[MESSAGE_GET_MAX_MEM_SLOTS] = { session_get_max_mem_slots, SCOPE_NONE },
+	[MESSAGE_ADD_MEM_REG] = { session_add_mem_reg, SCOPE_ALL },
+	[MESSAGE_REM_MEM_REG] = { session_rem_mem_reg, SCOPE_ALL },
+	[MESSAGE_SET_STATUS] = { session_set_status, SCOPE_STATUS },
+	[MESSAGE_GET_STATUS] = { session_get_status, SCOPE_NONE },
 };
 
 /* ---- stopping queues --------------------------------------------------------- */
@@ -445,6 +537,10 @@ static bool session_quiesce(struct session *s, enum session_scope scope)
 		if (index < s->dev->queues)
 			quiet = session_quiet(&s->queue[array_index_nospec(index, s->dev->queues)]);
 		break;
+	case SCOPE_STATUS:
+		if (s->msg.u64)
+			break;
+		/* fall through */
 	case SCOPE_ALL:
 		for (i = 0; i < s->dev->queues; i++)
 			quiet &= session_quiet(&s->queue[i]);
@@ -524,6 +620,19 @@ static int session_answer(struct session *s, int r)
 		close(s->answer_fd);
 	s->answer_fd = -1;
 	return r;
+}
+
+/* docs/interop/vhost-user.rst, "Back-end message types" */
+void session_config_changed(struct session *s)
+{
+	static const u32 msg[] = { MESSAGE_BACKEND_CONFIG_CHANGE_MSG, MESSAGE_VERSION, 0 };
+
+	if (s->backend < 0 || !(s->protocol & MESSAGE_F_CONFIG))
+		return;
+	if (send(s->backend, msg, sizeof(msg), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(msg))
+		log_peer(&s->dev->limit, LOG_WARN, s->dev->id,
+			 "the front-end does not take the news of a changed configuration: %s",
+			 strerror(errno));
 }
 
 /* Handle the whole message. Return: false when the session is gone or going. */

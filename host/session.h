@@ -30,4 +30,12 @@ struct session *session_open(struct device *dev, struct loop *loop, int sock,
  */
 void session_close(struct session *s);
 
+/**
+ * session_config_changed() - tell the front-end that the device's configuration changed
+ * @s: the session
+ *
+ * Where it can be told (BACKEND_REQ and CONFIG negotiated); else it may ask. Never waits.
+ */
+void session_config_changed(struct session *s);
+
 #endif /* HOST_SESSION_H */

@@ -186,7 +186,7 @@ static void check_reply(u32 size)
 {
 	u8 got[12 + sizeof(struct message_config) + 1];
 	const u8 head[] = { t.m.request & 0xff, 0, 0, 0, 5, 0, 0, 0, size & 0xff, (u8)(size >> 8), 0, 0 };
-	int ret = message_reply(&t.m, t.ours, size);
+	int ret = message_reply(&t.m, t.ours, size, -1);
 
 	if (t.gone) {
 		fuzz_check(ret == -EPIPE || ret == -ECONNRESET);

@@ -131,6 +131,14 @@ void queue_close(struct queue *q)
 	t.queue[q->index] = NULL;
 }
 
+void queue_reset(struct queue *q)
+{
+	fuzz_check(!q->running);
+	q->num = 0;
+	q->based = q->addressed = q->polled = q->wanted = q->enabled = false;
+	take(&q->kick, -1);
+}
+
 void queue_set_kick(struct queue *q, int fd)
 {
 	fuzz_check(!q->running);
@@ -156,7 +164,10 @@ void queue_set_enabled(struct queue *q, bool enabled)
 
 static void __shared *area(struct queue *q, u64 addr, size_t bytes, u64 align)
 {
-	return addr & (align - 1) ? NULL : memory_map_user(q->memory, addr, bytes);
+	if (addr & (align - 1))
+		return NULL;
+	return q->guest ? memory_map(q->memory, addr, (u32)bytes, true) :
+			  memory_map_user(q->memory, addr, bytes);
 }
 
 static bool start_ring(struct queue *q)
@@ -276,7 +287,7 @@ static void work(u32 index, bool end)
 
 	if (!q || !q->running || q->ended)
 		return;
-	fuzz_check(memory_regions(q->memory) && memory_mapped(q->memory) <= 6ull << 40);
+	fuzz_check(memory_regions(q->memory) <= MEMORY_SLOTS && memory_mapped(q->memory) <= 6ull << 40);
 	if (!end) {
 		serve(q);
 	} else if (q->stop) {
@@ -423,6 +434,20 @@ static void out_payload(struct out *o)
 			   (how >= 0xf0 ? in_u64(&t.in) : 0), 8);
 		o->fds = how & 8 ? in_u8(&t.in) % 3 : !(how & 4);
 		break;
+	case MESSAGE_ADD_MEM_REG:
+	case MESSAGE_REM_MEM_REG:
+		out_add(o, 0, 8);
+		out_add(o, in_place(), 8);
+		out_add(o, in_place(), 8);
+		out_add(o, in_place(), 8);
+		out_add(o, how & 0x10 ? in_place() : 0, 8);
+		o->fds = o->request == MESSAGE_ADD_MEM_REG ? how < 0xf0 : how & 1;
+		break;
+	case MESSAGE_SET_STATUS:
+	case MESSAGE_SEND_RARP:
+	case MESSAGE_NET_SET_MTU:
+		out_add(o, how >= 0x80 ? in_u64(&t.in) : how & 0xf, 8);
+		break;
 	case MESSAGE_GET_INFLIGHT_FD:
 	case MESSAGE_SET_INFLIGHT_FD:
 		out_add(o, how & 0x10 ? in_place() : FRONT_SMALL_BYTES, 8);
@@ -470,7 +495,7 @@ static void send_one(void)
 	for (i = 0; i < ARRAY_SIZE(o.kinds); i++)
 		o.kinds[i] = how & 2 ? in_u8(&t.in) :
 			     o.request == MESSAGE_SET_MEM_TABLE ||
-			     o.request == MESSAGE_SET_INFLIGHT_FD ? FRONT_SMALL + i % 3 : FRONT_EVENT;
+			     o.request == MESSAGE_SET_INFLIGHT_FD || o.request == MESSAGE_ADD_MEM_REG ? FRONT_SMALL + i % 3 : FRONT_EVENT;
 	out_send(&o);
 }
 

@@ -2,6 +2,8 @@
 """disk.py SOCKET PID IMAGE: a disk does what virtio says, and survives drivers that lie."""
 
 import os
+import signal
+import socket
 import struct
 import sys
 
@@ -51,7 +53,7 @@ def _():
     with Session(PATH, FEATURES) as s:
         for bit in (2, 6, 9, 12, 28, 29, 30, 32, 33):
             assert s.offered >> bit & 1, bit
-        for bit in (0, 3, 5, 9):
+        for bit in (0, 3, 5, 9, 10, 12, 13, 15, 16, 21):
             assert s.protocol >> bit & 1, bit
         got = s.fe.ask(GET_CONFIG, struct.pack("=III", 0, 60, 0) + bytes(60))
         capacity, _, seg_max = struct.unpack("<QII", got[12:28])
@@ -234,6 +236,107 @@ def _():
             assert request(q, IN, 0, 4096)[0] == OK
     finally:
         os.truncate(IMAGE, SECTORS * 512)
+
+
+def capacity(s):
+    return struct.unpack("<Q", s.fe.ask(GET_CONFIG, struct.pack("=III", 0, 8, 0) + bytes(8))[12:20])[0]
+
+
+@check("an image that has another size is told of, and used")
+def _():
+    ours, theirs = socket.socketpair()
+    ours.settimeout(DEADLINE)
+    try:
+        with Session(PATH, FEATURES, protocol=REPLY_ACK | CONFIG | (1 << 5)) as s:
+            s.fe.send(SET_BACKEND_REQ_FD, b"", [theirs.fileno()])
+            q = s.queue()
+            assert capacity(s) == SECTORS and request(q, IN, SECTORS, 4096)[0] == IOERR
+            os.truncate(IMAGE, SECTORS * 512 + 65536)
+            os.kill(PID, signal.SIGHUP)
+            assert ours.recv(64) == struct.pack("=III", BACKEND_CONFIG_CHANGE_MSG, 1, 0)
+            assert capacity(s) == SECTORS + 128 and request(q, IN, SECTORS, 4096)[0] == OK
+            # Without a change nothing is told; what cannot be is not taken.
+            os.kill(PID, signal.SIGHUP)
+            os.truncate(IMAGE, 100)
+            os.kill(PID, signal.SIGHUP)
+            os.truncate(IMAGE, SECTORS * 512)
+            os.kill(PID, signal.SIGHUP)
+            assert ours.recv(64) == struct.pack("=III", BACKEND_CONFIG_CHANGE_MSG, 1, 0)
+            assert capacity(s) == SECTORS and request(q, IN, SECTORS, 4096)[0] == IOERR
+    finally:
+        os.truncate(IMAGE, SECTORS * 512)
+        ours.close()
+        theirs.close()
+
+
+@check("regions are added, used and removed")
+def _():
+    more = Memory(1 << 20)
+    at = GUEST + (1 << 30), USER + (1 << 30)
+    with Session(PATH, FEATURES, protocol=REPLY_ACK | SLOTS) as s:
+        assert s.fe.ask64(GET_MAX_MEM_SLOTS) == 32
+        q = s.queue()
+        for _ in range(3):
+            assert s.fe.acked(ADD_MEM_REG, slot(*at[:1], size=1 << 20, user=at[1]), [more.fd]) == 0
+            more.write(0, os.urandom(4096))
+            assert request(q, OUT, 0, 4096, data=1 << 30) == (OK, 1)
+            assert image(0, 4096) == more.read(0, 4096)
+            assert s.fe.acked(REM_MEM_REG, slot(at[0], size=1 << 20, user=at[1]), [more.fd]) == 0
+        # What was removed is not there.
+        q.publish(q.chain((HDR, 16, False), (1 << 30, 4096, True), (STATUS, 1, True)))
+        q.stop()
+        assert not q.poll()
+    more.close()
+
+
+@check("case 67: memory that is removed while requests use it")
+def _():
+    with Session(PATH, FEATURES, protocol=REPLY_ACK | SLOTS) as s:
+        q = s.queue(size=256)
+        many_reads(s, q)
+        assert s.fe.acked(REM_MEM_REG, slot(size=s.mem.size)) == 0
+        # Whatever was taken from the ring was completed before.
+        used = struct.unpack("<H", s.mem.read(q.used + 2, 2))[0]
+        statuses = [s.mem.read(HDR + 32 * i + 16, 1)[0] for i in range(80)]
+        assert statuses.count(OK) >= used
+
+
+def anew(name, protocol, reset):
+    @check(name)
+    def _():
+        with Session(PATH, FEATURES, protocol=REPLY_ACK | protocol) as s:
+            q = s.queue()
+            for _ in range(3):
+                assert request(q, FLUSH) == (OK, 1)
+            reset(s)
+            # It does not run, and knows nothing of what was.
+            q.publish(q.chain((HDR, 16, False), (STATUS, 1, True)))
+            assert s.fe.ask64(GET_FEATURES) & VERSION_1
+            assert not q.poll()
+            q = s.queue()
+            assert request(q, FLUSH) == (OK, 1)
+            assert q.stop() == 1
+
+
+def status(s):
+    s.fe.send(SET_STATUS, struct.pack("=Q", 15))
+    assert s.fe.ask64(GET_STATUS) == 15
+    assert s.fe.acked(SET_STATUS, bytes(8)) == 0
+    assert s.fe.ask64(GET_STATUS) == 0
+
+
+anew("a device that is reset begins anew", RESET, lambda s: s.fe.acked(RESET_DEVICE))
+anew("a device whose status becomes 0 begins anew", STATUSES, status)
+
+
+@check("rings are told by guest addresses")
+def _():
+    with Session(PATH, FEATURES, protocol=REPLY_ACK | GPA) as s:
+        q = Queue(s.fe, s.mem, 0)
+        q.address_base = GUEST
+        q.start()
+        assert request(q, FLUSH) == (OK, 1)
+        q.close()
 
 
 @check("a queue stops with everything drained and goes on where it was")

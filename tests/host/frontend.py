@@ -23,13 +23,18 @@ SET_VRING_KICK, SET_VRING_CALL, SET_VRING_ERR = 12, 13, 14
 GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, GET_QUEUE_NUM = 15, 16, 17
 SET_VRING_ENABLE, SET_BACKEND_REQ_FD, GET_CONFIG, SET_CONFIG = 18, 21, 24, 25
 GET_INFLIGHT_FD, SET_INFLIGHT_FD = 31, 32
+SEND_RARP, NET_SET_MTU, RESET_DEVICE = 19, 20, 34
+GET_MAX_MEM_SLOTS, ADD_MEM_REG, REM_MEM_REG, SET_STATUS, GET_STATUS = 36, 37, 38, 39, 40
+BACKEND_CONFIG_CHANGE_MSG = 2
 
 VERSION_1 = 1 << 32
 PROTOCOL = 1 << 30
 EVENT_IDX = 1 << 29
 INDIRECT = 1 << 28
 REPLY_ACK = 1 << 3
+NET_MTU, RARP, CONFIG = 1 << 4, 1 << 2, 1 << 9
 INFLIGHT_SHMFD = 1 << 12
+RESET, SLOTS, STATUSES, GPA = 1 << 13, 1 << 15, 1 << 16, 1 << 21
 
 NEXT, WRITE, TABLE = 1, 2, 4
 DEADLINE = 120
@@ -155,6 +160,11 @@ def table(*regions, count=None):
     return struct.pack("=II", len(regions) if count is None else count, 0) + b"".join(regions)
 
 
+def slot(*args, **kw):
+    """A single region."""
+    return bytes(8) + region(*args, **kw)
+
+
 def inflight(size, offset=0, queues=1, descs=64):
     """An in-flight description, padded as QEMU's."""
     return struct.pack("=QQHHI", size, offset, queues, descs, 0)
@@ -202,7 +212,10 @@ class Queue:
         if enable:
             fe.send(SET_VRING_ENABLE, struct.pack("=II", i, 1))
 
-    def address(self, base=USER):
+    address_base = USER
+
+    def address(self, base=None):
+        base = self.address_base if base is None else base
         self.fe.send(SET_VRING_ADDR, struct.pack("=IIQQQQ", self.index, 0, base + self.desc,
                                                  base + self.used, base + self.avail, 0))
 
@@ -271,7 +284,10 @@ class Session:
         self.fe.send(SET_OWNER)
         self.fe.send(SET_FEATURES, struct.pack("=Q", features))
         self.mem = Memory(size)
-        assert self.fe.acked(SET_MEM_TABLE, table(region(size=size)), [self.mem.fd]) == 0
+        if protocol & SLOTS:
+            assert self.fe.acked(ADD_MEM_REG, slot(size=size), [self.mem.fd]) == 0
+        else:
+            assert self.fe.acked(SET_MEM_TABLE, table(region(size=size)), [self.mem.fd]) == 0
         self.queues = []
 
     def queue(self, index=0, size=64, at=None, **kw):

@@ -172,6 +172,21 @@ lie("case 64: a log whose offset overflows",
 lie("case 64: a log in a file that cannot be mapped", one(SET_INFLIGHT_FD, LOG, [NULL]))
 
 
+lie("a status of nine bits", one(SET_STATUS, struct.pack("=Q", 256)))
+lie("an MTU for a disk", one(NET_SET_MTU, struct.pack("=Q", 1500)))
+lie("an announcement by a disk", one(SEND_RARP, bytes(8)))
+lie("a region that is added without its file", one(ADD_MEM_REG, slot(size=4096)))
+lie("a region that is added twice", one(ADD_MEM_REG, slot(size=4096), [MEM.fd]),
+    one(ADD_MEM_REG, slot(size=4096), [MEM.fd]))
+lie("a region that is removed and was not there", one(REM_MEM_REG, slot(size=4096)))
+lie("a region that is removed with another size", one(ADD_MEM_REG, slot(size=8192), [MEM.fd]),
+    one(REM_MEM_REG, slot(size=4096)))
+lie("more regions than there are slots",
+    *[one(ADD_MEM_REG, slot(guest=GUEST + 4096 * i, user=USER + 4096 * i, size=4096), [MEM.fd])
+      for i in range(33)])
+lie("a request channel that is no Unix socket", one(SET_BACKEND_REQ_FD, b"", [NULL]))
+
+
 def logged(name, write, lives=False):
     """A log in which @write(memory) wrote: the queue is off, or @lives; the session goes on."""
     @check(name)
