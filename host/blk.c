@@ -25,8 +25,14 @@
  * them for done and others for not; until such a log exists, its guest has to reset
  * the device. FLUSH covers the writes that were
  * completed before it came (5.2.6.2), which is what fsync gives. A driver that
- * does not know FLUSH is promised that completed writes are durable: for it
- * every write is a synchronous one.
+ * does not know FLUSH, or has switched the cache off (CONFIG_WCE), is promised that
+ * completed writes are durable: for it every write is a synchronous one.
+ *
+ * Ranges to discard or to zero become holes of the file, one after the other, where its file
+ * system can make some; what must be zeroes is written where it cannot. A discard that cannot be done
+ * is none: it is a hint.
+ *
+ * A disk that stands on nothing (null) has only the costs of the way there: for benches.
  */
 #include "blk.h"
 
@@ -36,6 +42,7 @@
 #include "../ring/blk_req.h"
 
 #include <limits.h>
+#include <linux/falloc.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 
@@ -46,6 +53,7 @@
 #define BLK_BOUNCES	16u		/* private buffers of a queue */
 #define BLK_BOUNCE_BYTES	(128u << 10)
 #define BLK_BOUNCE_ALIGN	4096u	/* no block is larger */
+#define BLK_RANGE_SECTORS	(1u << 21)	/* told to the driver: of a range, 1 GiB */
 
 /* RWF_DSYNC of linux/fs.h; the cast in there is not one that sparse accepts. */
 #define BLK_RW_DSYNC	0x2
@@ -56,13 +64,17 @@ _Static_assert(BLK_SEGS <= IOV_MAX, "a request must be one operation");
  * struct blk - a disk
  * @dev: what it has in common with other devices
  * @file: what it stands on
+ * @null: it stands on nothing
  * @direct: data goes past the page cache
+ * @through: the write cache is off (CONFIG_WCE); the control thread changes it, atomically
  * @serial: answer to GET_ID, padded with zeros
  */
 struct blk {
 	struct device dev;
 	struct blk_file file;
+	bool null;
 	bool direct;
+	bool through;
 	char serial[VIRTIO_BLK_ID_BYTES];
 };
 
@@ -72,7 +84,11 @@ struct blk {
  * @chain: what to push; only id and count are set
  * @status: where the status byte goes
  * @req: the request
- * @done: bytes that were read or written
+ * @done: bytes that were read or written; of ranges, of the current one
+ * @at: range that is current
+ * @ranges: how many
+ * @zeroes: it is written, since there can be no hole
+ * @durable: it is to be durable when it is complete
  * @iov: data segments that are left
  * @iovs: how many
  * @bounced: the data goes by way of @buf
@@ -89,6 +105,11 @@ struct blk_io {
 	u8 __shared *status;
 	struct blk_req req;
 	u32 done;
+	unsigned int at;
+	unsigned int ranges;
+	bool zeroes;
+	bool durable;
+	struct blk_range range[BLK_RANGES];
 	struct iovec *iov;
 	unsigned int iovs;
 	bool bounced;
@@ -215,6 +236,26 @@ static void blk_fill(struct blk_io *io)
 	io->seg[0].iov_len = bytes;
 }
 
+/* The next step of a request of ranges: a hole, or a piece of zeroes. */
+static void blk_prep_range(const struct blk *blk, struct blk_io *io, struct io_uring_sqe *sqe,
+			   int fd)
+{
+	static const u8 zeroes[BLK_BOUNCE_BYTES] __attribute__((aligned(BLK_BOUNCE_ALIGN)));
+	const struct blk_range *r = &io->range[io->at];
+	int hole = FALLOC_FL_KEEP_SIZE;
+
+	if (io->zeroes) {
+		io_uring_prep_write(sqe, fd, zeroes, min_t(u32, r->bytes - io->done, sizeof(zeroes)),
+				    r->offset + io->done);
+		return;
+	}
+	if (io->req.op == BLK_OP_DISCARD || r->unmap)
+		hole |= FALLOC_FL_PUNCH_HOLE;
+	else
+		hole |= FALLOC_FL_ZERO_RANGE;
+	io_uring_prep_fallocate(sqe, blk->file.fd, hole, (off_t)r->offset, r->bytes);
+}
+
 static void blk_submit(struct queue *q, struct blk_io *io)
 {
 	const struct blk *blk = blk_of(q);
@@ -244,8 +285,12 @@ static void blk_submit(struct queue *q, struct blk_io *io)
 		break;
 	case BLK_OP_WRITE:
 		io_uring_prep_writev(sqe, fd, io->iov, io->iovs, at);
-		if (!(b->disk.features & BIT_ULL(VIRTIO_BLK_F_FLUSH)))
+		if (io->durable)
 			sqe->rw_flags = (__force __kernel_rwf_t)BLK_RW_DSYNC;
+		break;
+	case BLK_OP_DISCARD:
+	case BLK_OP_ZEROES:
+		blk_prep_range(blk, io, sqe, fd);
 		break;
 	default:
 		io_uring_prep_fsync(sqe, blk->file.fd, IORING_FSYNC_DATASYNC);
@@ -271,6 +316,42 @@ static void blk_advance(struct blk_io *io, u32 bytes)
 	io->iov->iov_len -= bytes;
 }
 
+/* A step of a request of ranges ended. */
+static void blk_range_done(struct queue *q, struct blk_io *io, int res)
+{
+	const struct blk_range *r = &io->range[io->at];
+
+	if (!io->zeroes && (res == -EOPNOTSUPP || res == -ENOSYS || res == -EINVAL)) {
+		if (io->req.op == BLK_OP_ZEROES) {
+			io->zeroes = true;
+			blk_submit(q, io);
+			return;
+		}
+		res = 0;
+	}
+	if (res < 0 || (io->zeroes && !res)) {
+		log_peer(&q->dev->limit, LOG_WARN, q->dev->id, "%s of %u bytes at %llu failed: %s",
+			 io->req.op == BLK_OP_ZEROES ? "zeroes" : "discard", r->bytes,
+			 (unsigned long long)r->offset,
+			 res ? strerror(-res) : "the image became shorter");
+		blk_complete(q, io, VIRTIO_BLK_S_IOERR, 0);
+		return;
+	}
+	if (io->zeroes)
+		io->done += (u32)res;
+	if (!io->zeroes || io->done >= r->bytes) {
+		io->done = 0;
+		io->at++;
+	}
+	if (io->at == io->ranges && !io->durable) {
+		blk_complete(q, io, VIRTIO_BLK_S_OK, 0);
+		return;
+	}
+	if (io->at == io->ranges)
+		io->req.op = BLK_OP_FLUSH;
+	blk_submit(q, io);
+}
+
 static void blk_on_done(struct queue *q, struct queue_op *op, int res)
 {
 	struct blk_io *io = container_of(op, struct blk_io, op);
@@ -279,6 +360,10 @@ static void blk_on_done(struct queue *q, struct queue_op *op, int res)
 
 	if (res == -EAGAIN || res == -EINTR) {
 		blk_submit(q, io);
+		return;
+	}
+	if (io->req.op == BLK_OP_DISCARD || io->req.op == BLK_OP_ZEROES) {
+		blk_range_done(q, io, res);
 		return;
 	}
 	if (io->req.op == BLK_OP_FLUSH && res >= 0) {
@@ -343,6 +428,34 @@ static void blk_get_id(struct queue *q, struct blk_io *io, const struct ring_cha
 	blk_complete(q, io, VIRTIO_BLK_S_OK, len);
 }
 
+/* Copy the ranges of a request and check them, all before the first. Return: a status. */
+static int blk_take_ranges(struct queue *q, struct blk_io *io, const struct ring_chain *c)
+{
+	const struct blk_queue *b = q->priv;
+	struct virtio_blk_discard_write_zeroes raw[BLK_RANGES];
+	int status = VIRTIO_BLK_S_OK;
+	unsigned int i;
+
+	io->ranges = io->req.bytes / (u32)sizeof(*raw);
+	io->at = 0;
+	io->zeroes = false;
+	ring_iov_read(c->iov, c->out, BLK_HDR_BYTES, raw, io->req.bytes);
+	for (i = 0; i < io->ranges && status == VIRTIO_BLK_S_OK; i++)
+		status = blk_range_check(&raw[i], io->req.op, &b->disk, &io->range[i]);
+	return status;
+}
+
+/* A disk that stands on nothing reads as zeroes. */
+static void blk_serve_null(struct queue *q, struct blk_io *io, const struct ring_chain *c)
+{
+	bool in = io->req.op == BLK_OP_READ;
+	unsigned int i;
+
+	for (i = 0; i < c->in && in; i++)
+		shared_zero(c->iov[c->out + i].base, c->iov[c->out + i].len);
+	blk_complete(q, io, VIRTIO_BLK_S_OK, in ? io->req.bytes : 0);
+}
+
 /* Serve one chain. Return: false when it cannot even be answered. */
 static bool blk_serve_chain(struct queue *q, const struct ring_chain *c)
 {
@@ -365,8 +478,17 @@ static bool blk_serve_chain(struct queue *q, const struct ring_chain *c)
 	io->status = shared_at(last->base, last->len - 1);
 	io->done = 0;
 	io->bounced = false;
+	io->durable = !(b->disk.features & BIT_ULL(VIRTIO_BLK_F_FLUSH)) ||
+		      __atomic_load_n(&blk_of(q)->through, __ATOMIC_RELAXED);
+	if (status == VIRTIO_BLK_S_OK &&
+	    (io->req.op == BLK_OP_DISCARD || io->req.op == BLK_OP_ZEROES))
+		status = blk_take_ranges(q, io, c);
 	if (status != VIRTIO_BLK_S_OK) {
 		blk_complete(q, io, (u8)status, 0);
+		return true;
+	}
+	if (blk_of(q)->null && io->req.op != BLK_OP_GET_ID) {
+		blk_serve_null(q, io, c);
 		return true;
 	}
 	switch (io->req.op) {
@@ -379,6 +501,8 @@ static bool blk_serve_chain(struct queue *q, const struct ring_chain *c)
 	case BLK_OP_GET_ID:
 		blk_get_id(q, io, c);
 		return true;
+	case BLK_OP_DISCARD:
+	case BLK_OP_ZEROES:
 	case BLK_OP_FLUSH:
 		break;
 	}
@@ -467,7 +591,38 @@ static void blk_config(struct device *dev, u8 *space)
 	config.blk_size = (__force __virtio32)cpu_to_le32(blk->file.block);
 	config.seg_max = (__force __virtio32)cpu_to_le32(BLK_SEG_MAX);
 	config.num_queues = (__force __virtio16)cpu_to_le16(dev->queues);
+	config.wce = !blk->through;
+	config.max_discard_sectors = (__force __virtio32)cpu_to_le32(BLK_RANGE_SECTORS);
+	config.max_discard_seg = (__force __virtio32)cpu_to_le32(BLK_RANGES);
+	config.discard_sector_alignment = (__force __virtio32)
+		cpu_to_le32(BLK_BOUNCE_ALIGN >> BLK_SECTOR_SHIFT);
+	config.max_write_zeroes_sectors = (__force __virtio32)cpu_to_le32(BLK_RANGE_SECTORS);
+	config.max_write_zeroes_seg = (__force __virtio32)cpu_to_le32(BLK_RANGES);
+	config.write_zeroes_may_unmap = 1;
 	memcpy(space, &config, sizeof(config));
+}
+
+/* The only field that a driver may write is the write cache's mode (5.2.5). */
+static int blk_set_config(struct device *dev, u32 offset, const u8 *data, u32 bytes)
+{
+	struct blk *blk = container_of(dev, struct blk, dev);
+
+	if (offset != offsetof(struct virtio_blk_config, wce) || bytes != 1 || *data > 1)
+		return -EINVAL;
+	__atomic_store_n(&blk->through, !*data, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static u8 blk_note(const struct device *dev)
+{
+	return ((const struct blk *)dev)->through;
+}
+
+static void blk_recall(struct device *dev, u8 note)
+{
+	struct blk *blk = container_of(dev, struct blk, dev);
+
+	__atomic_store_n(&blk->through, note & 1, __ATOMIC_RELAXED);
 }
 
 /* Requests that are checked from here on are checked against the new size. */
@@ -476,7 +631,7 @@ static bool blk_refresh(struct device *dev)
 	struct blk *blk = container_of(dev, struct blk, dev);
 	u64 sectors;
 
-	if (!blk_file_resized(&blk->file, dev->id, &sectors))
+	if (blk->null || !blk_file_resized(&blk->file, dev->id, &sectors))
 		return false;
 	__atomic_store_n(&blk->file.sectors, sectors, __ATOMIC_RELAXED);
 	log_info(dev->id, "image %s has %llu bytes now", blk->file.path,
@@ -488,7 +643,8 @@ static void blk_close(struct device *dev)
 {
 	struct blk *blk = container_of(dev, struct blk, dev);
 
-	blk_file_close(&blk->file);
+	if (!blk->null)
+		blk_file_close(&blk->file);
 	free(blk);
 }
 
@@ -497,6 +653,9 @@ static const struct ring_dev_limits blk_limits = { .segs = BLK_SEGS, .bytes = BL
 static const struct device_ops blk_ops = {
 	.limits = &blk_limits,
 	.config = blk_config,
+	.set_config = blk_set_config,
+	.note = blk_note,
+	.recall = blk_recall,
 	.refresh = blk_refresh,
 	.start = blk_start,
 	.serve = blk_serve,
@@ -512,7 +671,13 @@ struct device *blk_open(const struct options_device *spec)
 	if (!blk)
 		return NULL;
 	device_init(&blk->dev, &blk_ops, spec->id);
-	if (blk_file_open(&blk->file, spec->id, spec->path, spec->readonly)) {
+	blk->null = !spec->path;
+	if (blk->null) {
+		blk->file = (struct blk_file) {
+			.fd = -1, .direct = -1, .block = BLK_SECTOR,
+			.sectors = spec->null >> BLK_SECTOR_SHIFT,
+		};
+	} else if (blk_file_open(&blk->file, spec->id, spec->path, spec->readonly)) {
 		free(blk);
 		return NULL;
 	}
@@ -523,7 +688,11 @@ struct device *blk_open(const struct options_device *spec)
 	blk->dev.queues = spec->queues;
 	blk->dev.queue_num = spec->queues;
 	blk->dev.features = BIT_ULL(VIRTIO_BLK_F_SEG_MAX) | BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) |
-			    BIT_ULL(VIRTIO_BLK_F_FLUSH) | BIT_ULL(VIRTIO_BLK_F_MQ);
+			    BIT_ULL(VIRTIO_BLK_F_FLUSH) | BIT_ULL(VIRTIO_BLK_F_MQ) |
+			    BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE);
+	if (!spec->readonly)
+		blk->dev.features |= BIT_ULL(VIRTIO_BLK_F_DISCARD) |
+				     BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES);
 	if (spec->readonly)
 		blk->dev.features |= BIT_ULL(VIRTIO_BLK_F_RO);
 	return &blk->dev;

@@ -33,6 +33,10 @@ struct device;
  * @limits: bounds of a chain; translation is filled in by the queue
  * @config: fill MESSAGE_CONFIG_BYTES of configuration space; NULL: the type has
  *	none here
+ * @set_config: control thread: the driver writes to that space; 0 or -EINVAL; NULL: it may not
+ * @note: control thread: what a driver has set, of which another daemon must know that goes on in
+ *	this one's stead; 7 bits; NULL: nothing
+ * @recall: control thread: a front-end has begun, and @note was that of an earlier daemon, or 0
  * @refresh: control thread: look whether what it stands on has changed; true when that changed the
  *	configuration; NULL: it cannot
  * @set_mtu: control thread: NET_SET_MTU; 0 or -EINVAL; NULL: no card
@@ -50,6 +54,9 @@ struct device;
 struct device_ops {
 	const struct ring_dev_limits *limits;
 	void (*config)(struct device *dev, u8 *space);
+	int (*set_config)(struct device *dev, u32 offset, const u8 *data, u32 bytes);
+	u8 (*note)(const struct device *dev);
+	void (*recall)(struct device *dev, u8 note);
 	bool (*refresh)(struct device *dev);
 	int (*set_mtu)(struct device *dev, u64 mtu);
 	void (*announce)(struct device *dev, const u8 *mac);

@@ -11,7 +11,8 @@
  * believed of it, is ring/log.c's.
  *
  * Each queue has a part of the same size, that of the largest queue that the front-end
- * announces; a driver may choose a smaller one.
+ * announces; a driver may choose a smaller one. Behind them is a page of our own, of which the
+ * protocol knows nothing, for what a driver has set in a device (write cache: off).
  *
  * The file comes from the front-end like a region of guest memory, and is treated like
  * one: a struct memory of its own, whose only region is the file, mapped when it is first
@@ -26,18 +27,22 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define INFLIGHT_NOTED	0x80
+
 /**
  * struct inflight - the file
  * @memory: its only region, from address 0
  * @queues: parts in it
  * @size: most descriptors of a queue
  * @bytes: size
+ * @note: where the note is, or 0
  */
 struct inflight {
 	struct memory *memory;
 	u16 queues;
 	u16 size;
 	u64 bytes;
+	u64 note;
 };
 
 /* Check numbers of the front-end. Return: NULL, or what is wrong. */
@@ -50,6 +55,13 @@ static const char *inflight_check(const struct message_inflight *w, u16 queues)
 	return NULL;
 }
 
+/* Bytes of all parts, to the page. */
+static u64 inflight_parts(const struct message_inflight *w, u64 features)
+{
+	return ALIGN(w->queues * (u64)ring_log_bytes(w->size, features),
+		     (u64)sysconf(_SC_PAGESIZE));
+}
+
 int inflight_make(struct message *m, u64 features, u16 queues, const char **why)
 {
 	struct message_inflight w = m->inflight;
@@ -59,7 +71,7 @@ int inflight_make(struct message *m, u64 features, u16 queues, const char **why)
 	*why = inflight_check(&w, queues);
 	if (*why)
 		return -EPROTO;
-	w.bytes = ALIGN(w.queues * (u64)ring_log_bytes(w.size, features), page);
+	w.bytes = inflight_parts(&w, features) + page;
 	w.offset = 0;
 	*why = "out of memory or file descriptors";
 	fd = memfd_create("airlock in-flight log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -74,7 +86,8 @@ int inflight_make(struct message *m, u64 features, u16 queues, const char **why)
 	return fd;
 }
 
-int inflight_open(struct message *m, u16 queues, const char **why, struct inflight **out)
+int inflight_open(struct message *m, u64 features, u16 queues, const char **why,
+		  struct inflight **out)
 {
 	const struct message_inflight w = m->inflight;
 	struct message_region region = { .bytes = w.bytes, .offset = w.offset };
@@ -94,6 +107,8 @@ int inflight_open(struct message *m, u16 queues, const char **why, struct inflig
 	inflight->queues = w.queues;
 	inflight->size = w.size;
 	inflight->bytes = w.bytes;
+	if (inflight_parts(&w, features) < w.bytes)
+		inflight->note = inflight_parts(&w, features);
 	*out = inflight;
 	return 0;
 }
@@ -119,6 +134,24 @@ int inflight_part(struct inflight *inflight, u16 index, u32 num, u64 features,
 		return -EINVAL;
 	*part = memory_map(inflight->memory, index * bytes, (u32)bytes, true);
 	return *part ? 0 : -EINVAL;
+}
+
+void inflight_note(struct inflight *inflight, u8 note)
+{
+	void __shared *at = inflight && inflight->note ?
+		memory_map(inflight->memory, inflight->note, 1, true) : NULL;
+
+	if (at)
+		shared_store8((u8 __shared *)at, note | INFLIGHT_NOTED);
+}
+
+int inflight_recall(struct inflight *inflight)
+{
+	void __shared *at = inflight->note ?
+		memory_map(inflight->memory, inflight->note, 1, false) : NULL;
+	u8 note = at ? shared_load8((u8 __shared *)at) : 0;
+
+	return note & INFLIGHT_NOTED ? note & ~INFLIGHT_NOTED : -ENOENT;
 }
 
 bool inflight_faulted(const struct inflight *inflight)

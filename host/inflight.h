@@ -21,13 +21,15 @@ int inflight_make(struct message *m, u64 features, u16 queues, const char **why)
 /**
  * inflight_open() - take a file that was made before, perhaps by another process
  * @m: SET_INFLIGHT_FD message; its fd is taken
+ * @features: negotiated
  * @queues: vrings of the device
  * @why: set, when an error is returned, to what is wrong, in words
  * @inflight: filled in when 0 is returned
  *
  * Return: 0, or -EPROTO for one that cannot be.
  */
-int inflight_open(struct message *m, u16 queues, const char **why, struct inflight **inflight);
+int inflight_open(struct message *m, u64 features, u16 queues, const char **why,
+		  struct inflight **inflight);
 
 /**
  * inflight_close() - forget the file
@@ -48,6 +50,23 @@ void inflight_close(struct inflight *inflight);
  */
 int inflight_part(struct inflight *inflight, u16 index, u32 num, u64 features,
 		  void __shared **part);
+
+/**
+ * inflight_note() - keep something for the daemon that will go on
+ * @inflight: the file, or NULL
+ * @note: 7 bits
+ *
+ * Nothing happens with a file that has no room for it: one that another program made.
+ */
+void inflight_note(struct inflight *inflight, u8 note);
+
+/**
+ * inflight_recall() - what an earlier daemon kept
+ * @inflight: the file
+ *
+ * Return: its note, or -ENOENT.
+ */
+int inflight_recall(struct inflight *inflight);
 
 /**
  * inflight_faulted() - was the file truncated? Any thread, cheap.

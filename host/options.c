@@ -58,6 +58,8 @@ static const char options_help[] =
 "\n"
 "  --device type=blk,socket=PATH,path=FILE[,readonly=on][,serial=TEXT][,queues=N]\n"
 "                                      a disk on a file or block device\n"
+"  --device type=blk,socket=PATH,null=SIZE\n"
+"                                      a disk on nothing, for measuring\n"
 "  --device type=net,socket=PATH,tap=NAME\n"
 "                                      a network card on a tap interface\n"
 "  --device type=net,socket=PATH,stream=PATH\n"
@@ -145,12 +147,34 @@ static int options_mode(struct options_device *d, const char *arg)
 	return 0;
 }
 
+/* Of a disk that stands on nothing: a number, and perhaps a unit. */
+static int options_size(struct options_device *d, const char *arg)
+{
+	static const char units[] = "KMGT";
+	unsigned int shift = 0;
+	const char *unit;
+	char *end;
+
+	errno = 0;
+	d->null = strtoull(arg, &end, 10);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (unit) {
+		shift = 10 * (unsigned int)(unit - units + 1);
+		end++;
+	}
+	if (errno || !isdigit((unsigned char)*arg) || *end || !d->null || d->null >> (62 - shift) ||
+	    (d->null << shift) % 512)
+		return options_bad("null", arg, "give a size, a multiple of 512, such as 8G");
+	d->null <<= shift;
+	return 0;
+}
+
 /* One key=value of --device; @keys has a bit for each key seen. */
 static int options_pair(struct options_device *d, u32 *keys, const char *key, const char *value)
 {
 	static const char *const names[] = {
 		"type", "socket", "path", "serial", "readonly", "queues", "tap", "stream", "id",
-		"mode",
+		"mode", "null",
 	};
 	unsigned int i;
 	long number;
@@ -195,8 +219,10 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 		return options_set(&d->stream, "stream", value);
 	case 8:
 		return options_id(d, value);
-	default:
+	case 9:
 		return options_mode(d, value);
+	default:
+		return options_size(d, value);
 	}
 }
 
@@ -207,12 +233,14 @@ static int options_check(const struct options_device *d, const char *arg)
 
 	if (!d->socket)
 		return options_bad("--device", arg, "no socket: say where its front-end connects (socket=)");
-	if (!net && !d->path)
+	if (!net && !d->path && !d->null)
 		return options_bad("--device", arg, "a disk without a file: say which (path=)");
+	if (d->path && d->null)
+		return options_bad("--device", arg, "path and null exclude each other: give one");
 	if (!net && (d->tap || d->stream))
 		return options_bad("--device", arg, "tap and stream are for type=net only");
-	if (net && (d->path || d->serial || d->readonly || d->queues))
-		return options_bad("--device", arg, "path, serial, readonly and queues are for type=blk only");
+	if (net && (d->path || d->null || d->serial || d->readonly || d->queues))
+		return options_bad("--device", arg, "path, null, serial, readonly and queues are for type=blk only");
 	if (net && !d->tap == !d->stream)
 		return options_bad("--device", arg, "a network card needs either tap= or stream=");
 	return 0;

@@ -25,6 +25,7 @@ enum options_type {
  * @mode: permissions of @socket, or -1: what the umask says
  * @fd: inherited socket, when @socket is NULL
  * @path: disk: the image
+ * @null: disk: without @path: bytes of a disk that stands on nothing
  * @serial: disk: up to OPTIONS_SERIAL_BYTES characters, or NULL
  * @readonly: disk: refuse writes
  * @queues: disk: most queues
@@ -40,6 +41,7 @@ struct options_device {
 	int mode;
 	int fd;
 	const char *path;
+	u64 null;
 	const char *serial;
 	bool readonly;
 	u16 queues;

@@ -217,12 +217,19 @@ static int session_get_config(struct session *s)
 	return SESSION_REPLY;
 }
 
-/* None of our devices has a field that a driver may write. */
 static int session_set_config(struct session *s)
 {
+	const struct device_ops *ops = s->dev->ops;
+	const struct message_config *c = &s->msg.config;
 	int r = session_check_config(s);
 
-	return r ? r : SESSION_REFUSED;
+	if (r)
+		return r;
+	if (!ops->set_config || ops->set_config(s->dev, c->offset, c->data, c->bytes))
+		return SESSION_REFUSED;
+	if (ops->note)
+		inflight_note(s->inflight, ops->note(s->dev));
+	return SESSION_OK;
 }
 
 /* All queues are as if they had never been set up; the connection stays. */
@@ -324,12 +331,18 @@ static int session_get_inflight_fd(struct session *s)
 static int session_set_inflight_fd(struct session *s)
 {
 	struct inflight *inflight;
-	int r = inflight_open(&s->msg, s->dev->queues, &s->why, &inflight);
+	const struct device_ops *ops = s->dev->ops;
+	int r = inflight_open(&s->msg, s->features, s->dev->queues, &s->why, &inflight);
 
 	if (r)
 		return r;
 	inflight_close(s->inflight);
 	s->inflight = inflight;
+	r = inflight_recall(inflight);
+	if (ops->recall && r >= 0)
+		ops->recall(s->dev, (u8)r);
+	else if (ops->note)
+		inflight_note(inflight, ops->note(s->dev));
 	return SESSION_OK;
 }
 
@@ -737,6 +750,8 @@ struct session *session_open(struct device *dev, struct loop *loop, int sock,
 	}
 	if (loop_add(loop, &s->bell) || loop_add(loop, &s->sock))
 		goto fail;
+	if (dev->ops->recall)
+		dev->ops->recall(dev, 0);
 	s->ended = ended;
 	s->ctx = ctx;
 	return s;

@@ -34,6 +34,39 @@ static int blk_check_rw(u64 sector, const struct blk_disk *disk, struct blk_req 
 	return VIRTIO_BLK_S_OK;
 }
 
+/* A request with @out bytes of ranges, if the disk knows what @feature stands for. */
+static int blk_check_ranges(const struct blk_disk *disk, unsigned int feature, u32 out, u32 in)
+{
+	const u32 each = sizeof(struct virtio_blk_discard_write_zeroes);
+
+	if (!blk_has(disk->features, feature))
+		return VIRTIO_BLK_S_UNSUPP;
+	if (blk_has(disk->features, VIRTIO_BLK_F_RO) || in)
+		return VIRTIO_BLK_S_IOERR;
+	return out && out % each == 0 && out / each <= BLK_RANGES ?
+		VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+}
+
+int blk_range_check(const struct virtio_blk_discard_write_zeroes *raw, enum blk_op op,
+		    const struct blk_disk *disk, struct blk_range *range)
+{
+	const u64 sector = le64_to_cpu(raw->sector);
+	const u32 sectors = le32_to_cpu(raw->num_sectors), flags = le32_to_cpu(raw->flags);
+
+	/* A range of discards has no flags (5.2.6.2). */
+	if (flags & ~(op == BLK_OP_ZEROES ? VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0u))
+		return VIRTIO_BLK_S_UNSUPP;
+	if (sectors > BLK_RANGE_SECTORS_MAX ||
+	    !blk_range_ok(sector, sectors << BLK_SECTOR_SHIFT, disk))
+		return VIRTIO_BLK_S_IOERR;
+	*range = (struct blk_range) {
+		.offset = sector << BLK_SECTOR_SHIFT,
+		.bytes = sectors << BLK_SECTOR_SHIFT,
+		.unmap = flags,
+	};
+	return VIRTIO_BLK_S_OK;
+}
+
 int blk_req_check(const struct virtio_blk_outhdr *raw, u32 out_len, u32 in_len,
 		  const struct blk_disk *disk, struct blk_req *req)
 {
@@ -61,6 +94,12 @@ int blk_req_check(const struct virtio_blk_outhdr *raw, u32 out_len, u32 in_len,
 	case VIRTIO_BLK_T_GET_ID:
 		*req = (struct blk_req) { .op = BLK_OP_GET_ID, .bytes = in };
 		return in ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+	case VIRTIO_BLK_T_DISCARD:
+		*req = (struct blk_req) { .op = BLK_OP_DISCARD, .bytes = out };
+		return blk_check_ranges(disk, VIRTIO_BLK_F_DISCARD, out, in);
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		*req = (struct blk_req) { .op = BLK_OP_ZEROES, .bytes = out };
+		return blk_check_ranges(disk, VIRTIO_BLK_F_WRITE_ZEROES, out, in);
 	default:
 		return VIRTIO_BLK_S_UNSUPP;
 	}

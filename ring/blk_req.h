@@ -26,6 +26,9 @@
 /* Most sectors of a range to discard or zero: its bytes fit 32 bits. */
 #define BLK_RANGE_SECTORS_MAX	(U32_MAX >> BLK_SECTOR_SHIFT)
 
+/* Most ranges of a request that a device takes. */
+#define BLK_RANGES		16u
+
 /* Bytes of a request's header and of its status on the wire. */
 #define BLK_HDR_BYTES		sizeof(struct virtio_blk_outhdr)
 #define BLK_STATUS_BYTES	1u
@@ -48,20 +51,24 @@ struct blk_disk {
  * @BLK_OP_WRITE: @bytes from the readable segments to @offset
  * @BLK_OP_FLUSH: make all completed writes durable
  * @BLK_OP_GET_ID: the serial number into the writable segments
+ * @BLK_OP_DISCARD: what @bytes of ranges in the readable segments hold is not needed
+ * @BLK_OP_ZEROES: what they hold becomes zeroes
  */
 enum blk_op {
 	BLK_OP_READ,
 	BLK_OP_WRITE,
 	BLK_OP_FLUSH,
 	BLK_OP_GET_ID,
+	BLK_OP_DISCARD,
+	BLK_OP_ZEROES,
 };
 
 /**
  * struct blk_req - a request, checked; private
  * @op: what to do
  * @offset: byte offset on the disk; the range is inside the capacity
- * @bytes: of data: readable bytes after the header for a write, writable bytes
- *	before the status for a read or GET_ID
+ * @bytes: of data: readable bytes after the header for a write or ranges, of which there are
+ *	1 to BLK_RANGES, whole; writable bytes before the status for a read or GET_ID
  */
 struct blk_req {
 	enum blk_op op;
@@ -84,6 +91,30 @@ struct blk_req {
  */
 int blk_req_check(const struct virtio_blk_outhdr *raw, u32 out_len, u32 in_len,
 		  const struct blk_disk *disk, struct blk_req *req);
+
+/**
+ * struct blk_range - a range to discard or to zero, checked; private
+ * @offset: byte offset on the disk; the range is inside the capacity
+ * @bytes: of it, at least a block
+ * @unmap: of zeroes: what holds them may be given back
+ */
+struct blk_range {
+	u64 offset;
+	u32 bytes;
+	bool unmap;
+};
+
+/**
+ * blk_range_check() - check a range against the disk (5.2.6.1)
+ * @raw: the range, copied into private memory
+ * @op: BLK_OP_DISCARD or BLK_OP_ZEROES
+ * @disk: the disk
+ * @range: filled in when VIRTIO_BLK_S_OK is returned
+ *
+ * Return: as blk_req_check(), but -EINVAL.
+ */
+int blk_range_check(const struct virtio_blk_discard_write_zeroes *raw, enum blk_op op,
+		    const struct blk_disk *disk, struct blk_range *range);
 
 /**
  * struct blk_limits - a disk's configuration, checked and clamped; private

@@ -99,6 +99,20 @@ static bool range_ok(u64 sector, u32 bytes, const struct blk_disk *disk)
 	       (u128)sector * BLK_SECTOR + bytes <= (u128)disk->sectors * BLK_SECTOR;
 }
 
+static void check_ranges(bool discard, u32 out, u32 in, const struct blk_disk *disk, int ret,
+			 const struct blk_req *req)
+{
+	const bool can = has(disk->features, discard ? VIRTIO_BLK_F_DISCARD :
+						       VIRTIO_BLK_F_WRITE_ZEROES);
+	const bool good = !in && !has(disk->features, VIRTIO_BLK_F_RO) && out && out % 16 == 0 &&
+			  out / 16 <= BLK_RANGES;
+
+	fuzz_check(ret == (!can ? VIRTIO_BLK_S_UNSUPP : good ? VIRTIO_BLK_S_OK :
+			   VIRTIO_BLK_S_IOERR));
+	fuzz_check(ret || (req->bytes == out &&
+			   req->op == (discard ? BLK_OP_DISCARD : BLK_OP_ZEROES)));
+}
+
 static void check_req(const struct virtio_blk_outhdr *raw, u32 out, u32 in,
 		      const struct blk_disk *disk)
 {
@@ -143,9 +157,38 @@ static void check_req(const struct virtio_blk_outhdr *raw, u32 out, u32 in,
 		fuzz_check(ret == (in ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR));
 		fuzz_check(ret || (req.op == BLK_OP_GET_ID && req.bytes == in));
 		break;
+	case VIRTIO_BLK_T_DISCARD:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		check_ranges(le32toh(raw->type) == VIRTIO_BLK_T_DISCARD, out, in, disk, ret, &req);
+		break;
 	default:
 		fuzz_check(ret == VIRTIO_BLK_S_UNSUPP);
 	}
+}
+
+/* One range of such a request. */
+static void check_one_range(struct fuzz_in *in, const struct blk_disk *disk)
+{
+	const enum blk_op op = in_u8(in) & 1 ? BLK_OP_DISCARD : BLK_OP_ZEROES;
+	const u64 sector = in_u8(in) & 1 ? in_number(in) : disk->sectors - in_number(in);
+	const u32 sectors = (u32)in_number(in), flags = in_u8(in) & 0xf ? in_u8(in) & 3 : in_u32(in);
+	const struct virtio_blk_discard_write_zeroes raw = {
+		.sector = htole64(sector),
+		.num_sectors = htole32(sectors),
+		.flags = htole32(flags),
+	};
+	const bool known = !(flags & ~(op == BLK_OP_ZEROES ? 1u : 0u));
+	const bool inside = (u64)sectors * BLK_SECTOR <= U32_MAX &&
+			    range_ok(sector, sectors * BLK_SECTOR, disk);
+	struct blk_range range;
+	const int ret = blk_range_check(&raw, op, disk, &range);
+
+	fuzz_check(ret == (!known ? VIRTIO_BLK_S_UNSUPP : inside ? VIRTIO_BLK_S_OK :
+			   VIRTIO_BLK_S_IOERR));
+	if (ret)
+		return;
+	fuzz_check((u128)range.offset == (u128)sector * BLK_SECTOR);
+	fuzz_check(range.bytes == sectors * BLK_SECTOR && range.unmap == !!flags);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -189,6 +232,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		out = (u32)in_number(&in);
 		written = (u32)in_number(&in);
 		check_req(&raw, out, written, &disk);
+		check_one_range(&in, &disk);
 	} while (in_more(&in));
 	return 0;
 }

@@ -15,6 +15,8 @@ with open(IMAGE, "rb") as f:
 IN, OUT, FLUSH, GET_ID, DISCARD = 0, 1, 4, 8, 11
 OK, IOERR, UNSUPP = 0, 1, 2
 FEATURES = VERSION_1 | PROTOCOL | EVENT_IDX | INDIRECT | (1 << 9)  # FLUSH
+RANGES = FEATURES | 1 << 13 | 1 << 14  # DISCARD, WRITE_ZEROES
+ZEROES = 13
 HDR, STATUS, DATA = 0x100000, 0x101000, 0x200000
 
 
@@ -51,7 +53,7 @@ def image(at, size):
 @check("features and configuration are what a disk has")
 def _():
     with Session(PATH, FEATURES) as s:
-        for bit in (2, 6, 9, 12, 28, 29, 30, 32, 33):
+        for bit in (2, 6, 9, 11, 12, 13, 14, 28, 29, 30, 32, 33):
             assert s.offered >> bit & 1, bit
         for bit in (0, 3, 5, 9, 10, 12, 13, 15, 16, 21):
             assert s.protocol >> bit & 1, bit
@@ -59,7 +61,10 @@ def _():
         capacity, _, seg_max = struct.unpack("<QII", got[12:28])
         assert capacity == SECTORS and seg_max == 126
         assert struct.unpack("<I", got[12 + 20:12 + 24])[0] == 512
-        assert s.fe.acked(SET_CONFIG, struct.pack("=III", 32, 1, 0) + b"\x00") != 0
+        # Nothing may be written but the cache's mode, and that with what it can be.
+        for at, value in ((0, 0), (33, 0), (32, 2)):
+            assert s.fe.acked(SET_CONFIG, struct.pack("=III", at, 1, 0) + bytes([value])) != 0
+        assert s.fe.acked(SET_CONFIG, struct.pack("=III", 32, 2, 0) + bytes(2)) != 0
 
 
 @check("what is written is in the image and is read back")
@@ -74,6 +79,80 @@ def _():
         s.mem.write(DATA, bytes(65536))
         assert request(q, IN, 8, 65536) == (OK, 65537)
         assert s.mem.read(DATA, 65536) == data
+
+
+def ranges(q, kind, *segs):
+    """A request of ranges (sector, sectors, flags): its status."""
+    q.mem.write(DATA, b"".join(struct.pack("<QII", *s) for s in segs))
+    return request(q, kind, size=16 * len(segs), write=False)[0]
+
+
+def blocks(at):
+    """Does the image have blocks in the 64 KiB from there on?"""
+    with open(IMAGE, "rb") as f:
+        try:
+            return os.lseek(f.fileno(), at, os.SEEK_DATA) < at + 65536
+        except OSError:
+            return False
+
+
+@check("ranges are discarded, and zeroed with and without holes")
+def _():
+    with Session(PATH, RANGES) as s:
+        q = s.queue()
+        for kind, flags, gone in ((DISCARD, 0, True), (ZEROES, 1, True), (ZEROES, 0, None)):
+            s.mem.write(DATA, b"\xaa" * 262144)
+            assert request(q, OUT, 1024, 262144) == (OK, 1)
+            assert ranges(q, kind, (1024, 128, flags), (1280, 128, flags)) == OK
+            assert request(q, FLUSH) == (OK, 1)
+            assert image(1024 * 512, 65536) == bytes(65536) == image(1280 * 512, 65536)
+            assert image(1152 * 512, 65536) == b"\xaa" * 65536
+            assert gone is None or blocks(1024 * 512) != gone
+
+
+@check("case 60: ranges that cannot be leave all as it is")
+def _():
+    with Session(PATH, RANGES) as s:
+        q = s.queue()
+        s.mem.write(DATA, b"\xbb" * 65536)
+        assert request(q, OUT, 1024, 65536) == (OK, 1)
+        good = (1024, 128, 0)
+        for bad in ((SECTORS, 1, 0), (SECTORS - 1, 2, 0), ((1 << 64) - 1, 2, 0), (0, 0, 0),
+                    (0, 0xffffffff, 0)):
+            for kind in (DISCARD, ZEROES):
+                assert ranges(q, kind, good, bad) == IOERR, bad
+        assert ranges(q, DISCARD, good, (0, 8, 1)) == UNSUPP
+        assert ranges(q, ZEROES, good, (0, 8, 2)) == UNSUPP
+        assert ranges(q, DISCARD, *[good] * 17) == IOERR
+        s.mem.write(DATA, struct.pack("<QII", *good))
+        assert request(q, DISCARD, size=15, write=False)[0] == IOERR
+        assert image(1024 * 512, 65536) == b"\xbb" * 65536
+    with Session(PATH, FEATURES) as s:
+        assert ranges(s.queue(), DISCARD, good) == UNSUPP
+
+
+def wce(s):
+    return s.fe.ask(GET_CONFIG, struct.pack("=III", 32, 1, 0) + bytes(1))[12]
+
+
+@check("a write cache that is switched off stays so while the log is there, and no longer")
+def _():
+    log = None
+    for want in (1, 0, 0):
+        with Session(PATH, FEATURES, protocol=REPLY_ACK | CONFIG | INFLIGHT_SHMFD) as s:
+            if not log:
+                s.fe.send(GET_INFLIGHT_FD, inflight(0))
+                data, log, _, _ = socket.recv_fds(s.fe.sock, 12 + 24, 1)
+            assert wce(s) == 1
+            assert s.fe.acked(SET_INFLIGHT_FD, data[12:], log) == 0
+            assert wce(s) == want
+            assert s.fe.acked(SET_CONFIG, struct.pack("=III", 32, 1, 0) + bytes(1)) == 0
+            assert wce(s) == 0
+            if want:
+                s.mem.write(DATA, b"\xcc" * 4096)
+                assert request(s.queue(), OUT, 0, 4096) == (OK, 1)
+                assert image(0, 4096) == b"\xcc" * 4096
+    os.close(log[0])
 
 
 @check("memory that is not aligned is read and written as well")

@@ -201,6 +201,82 @@ static void case60_unknown_types(void **state)
 	}
 }
 
+#define DISK_RANGES { 1000, 512, FLUSH | BIT_ULL(VIRTIO_BLK_F_DISCARD) | \
+		      BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES) }
+#define DISK_RANGES_RO { 1000, 512, RO | BIT_ULL(VIRTIO_BLK_F_DISCARD) | \
+			 BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES) }
+
+static void case60_requests_of_ranges(void **state)
+{
+	static const struct row rows[] = {
+		{ VIRTIO_BLK_T_DISCARD, 0, 32, 1, DISK_RANGES, OK,
+		  { .op = BLK_OP_DISCARD, .bytes = 16 } },
+		{ VIRTIO_BLK_T_WRITE_ZEROES, 77, 16 + 256, 1, DISK_RANGES, OK,
+		  { .op = BLK_OP_ZEROES, .bytes = 256 } },
+		{ VIRTIO_BLK_T_DISCARD, 0, 16, 1, DISK_RANGES, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_DISCARD, 0, 31, 1, DISK_RANGES, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_DISCARD, 0, 16 + 272, 1, DISK_RANGES, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_DISCARD, 0, 0xfffffff0, 1, DISK_RANGES, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_DISCARD, 0, 32, 17, DISK_RANGES, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_DISCARD, 0, 32, 1, DISK_RANGES_RO, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_WRITE_ZEROES, 0, 32, 1, DISK_RANGES_RO, IOERR, NOTHING },
+		{ VIRTIO_BLK_T_DISCARD, 0, 32, 1, DISK, UNSUPP, NOTHING },
+		{ VIRTIO_BLK_T_WRITE_ZEROES, 0, 32, 1, DISK, UNSUPP, NOTHING },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void case60_ranges(void **state)
+{
+	static const struct {
+		u64 sector;
+		u32 sectors, flags;
+		enum blk_op op;
+		struct blk_disk disk;
+		int ret;
+	} rows[] = {
+		{ 0, 1000, 0, BLK_OP_DISCARD, DISK_RANGES, OK },
+		{ 999, 1, 0, BLK_OP_ZEROES, DISK_RANGES, OK },
+		{ 999, 1, 1, BLK_OP_ZEROES, DISK_RANGES, OK },
+		{ 0, 0, 0, BLK_OP_DISCARD, DISK_RANGES, IOERR },
+		{ 999, 2, 0, BLK_OP_DISCARD, DISK_RANGES, IOERR },
+		{ 1000, 1, 0, BLK_OP_ZEROES, DISK_RANGES, IOERR },
+		{ ~0ull, 1, 0, BLK_OP_ZEROES, DISK_RANGES, IOERR },
+		{ 1, 0xffffffff, 0, BLK_OP_DISCARD, DISK_MAX, IOERR },
+		{ 0, BLK_RANGE_SECTORS_MAX, 0, BLK_OP_DISCARD, DISK_MAX, OK },
+		{ 0, BLK_RANGE_SECTORS_MAX + 1, 0, BLK_OP_DISCARD, DISK_MAX, IOERR },
+		{ 8, 4, 0, BLK_OP_DISCARD, DISK_4K, IOERR },
+		{ 4, 8, 0, BLK_OP_DISCARD, DISK_4K, IOERR },
+		{ 8, 8, 0, BLK_OP_DISCARD, DISK_4K, OK },
+		{ 0, 1, 1, BLK_OP_DISCARD, DISK_RANGES, UNSUPP },
+		{ 0, 1, 2, BLK_OP_ZEROES, DISK_RANGES, UNSUPP },
+		{ 0, 1, 0x80000001, BLK_OP_ZEROES, DISK_RANGES, UNSUPP },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct virtio_blk_discard_write_zeroes raw = {
+			.sector = cpu_to_le64(rows[i].sector),
+			.num_sectors = cpu_to_le32(rows[i].sectors),
+			.flags = cpu_to_le32(rows[i].flags),
+		};
+		struct blk_range range;
+		const int ret = blk_range_check(&raw, rows[i].op, &rows[i].disk, &range);
+
+		if (ret != rows[i].ret)
+			print_error("row %zu: %d, not %d\n", i, ret, rows[i].ret);
+		assert_int_equal(ret, rows[i].ret);
+		if (ret != OK)
+			continue;
+		assert_int_equal(range.offset, rows[i].sector * 512);
+		assert_int_equal(range.bytes, rows[i].sectors * 512);
+		assert_int_equal(range.unmap, rows[i].flags);
+	}
+}
+
 static void flush_needs_the_feature(void **state)
 {
 	static const struct row rows[] = {
@@ -566,6 +642,8 @@ int main(void)
 		RIG_TEST("case 60: read-only", case60_read_only),
 		RIG_TEST("case 60: data the wrong way", case60_data_the_wrong_way),
 		RIG_TEST("case 60: unknown types", case60_unknown_types),
+		RIG_TEST("case 60: requests of ranges", case60_requests_of_ranges),
+		RIG_TEST("case 60: ranges", case60_ranges),
 		RIG_TEST("flush needs the feature", flush_needs_the_feature),
 		RIG_TEST("random requests stay inside", random_requests_stay_inside),
 		RIG_TEST("honest limits pass", honest_limits_pass),
