@@ -44,7 +44,7 @@ ASAN	:= -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-
 TSAN	:= -O1 -g -fsanitize=thread
 FUZZER	:= $(ASAN) -fsanitize=fuzzer
 COV	:= -O0 -g --coverage
-LIBS	:= -luring -lpthread
+LIBS	:= -luring -lseccomp -lcap-ng -lpthread
 comma	:= ,
 
 RING	:= $(wildcard ring/*.c)
@@ -88,9 +88,19 @@ $(BUILD)/$(1): $(patsubst %.c,$(BUILD)/$(2)/%.o,$(3))
 	$$(Q)mkdir -p $$(dir $$@); echo '  LD      $$@'; $(LINK_$(2)) -o $$@ $$^ $(4)
 endef
 
+# What the daemon may call, from comments in its sources.
+$(BUILD)/gen/syscalls.c: host/syscalls.sh $(HOST)
+	$(Q)mkdir -p $(dir $@); echo '  GEN     $@'; host/syscalls.sh $(HOST) >$@
+
+$(BUILD)/gen/syscalls.o: $(BUILD)/gen/syscalls.c host/jail.h
+	$(Q)echo '  CC      $@'; $(CC) $(STD) $(WARN) $(CFLAGS) -I. -c -o $@ $<
+
 # ---- daemon and tool, plain and with sanitizers ---------------------------------
 
 airlockd airlockctl: %: $(BUILD)/%
+
+SYSCALLS := $(BUILD)/gen/syscalls.o
+airlockd $(addprefix $(BUILD)/,airlockd asan/airlockd hostile/airlockd): $(SYSCALLS)
 
 $(eval $(call program,airlockd,obj,$(RING) $(HOST),$(LIBS)))
 $(eval $(call program,airlockctl,obj,$(CTL),-ljansson))

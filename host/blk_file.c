@@ -11,6 +11,8 @@
  * Both are locked against other users of the image (blk_lock.c). A block device that
  * is to be written is also opened exclusively, which the kernel denies while
  * something of it is mounted or used by another driver.
+ *
+ * #syscalls newfstatat fstat ioctl:BLKGETSIZE64 ioctl:BLKSSZGET close
  */
 #include "blk_file.h"
 

@@ -21,6 +21,8 @@
  *
  * The daemon does not wait for closers when it ends: nothing lingers in a process
  * that exits.
+ *
+ * #syscalls readlink readlinkat close write
  */
 #include "closer.h"
 

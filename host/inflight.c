@@ -17,6 +17,8 @@
  * The file comes from the front-end like a region of guest memory, and is treated like
  * one: a struct memory of its own, whose only region is the file, mapped when it is first
  * used and guarded against truncation. What was made here is sealed against that.
+ *
+ * #syscalls memfd_create ftruncate fcntl close
  */
 #include "inflight.h"
 

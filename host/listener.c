@@ -13,6 +13,8 @@
  *
  * A socket can also be inherited: one that listens, or one that is connected
  * already; the latter is done with when its connection ends.
+ *
+ * #syscalls accept4 timerfd_create timerfd_settime read close
  */
 #include "listener.h"
 

@@ -8,6 +8,8 @@
  * bounds the rate per device: a hostile guest can neither fill a disk nor drown
  * the lines of others. Control characters are replaced: no text that came from
  * outside can forge a line.
+ *
+ * #syscalls write
  */
 #include "log.h"
 

@@ -6,6 +6,8 @@
  * free whatever it likes, itself included: no stale event is left in a batch.
  * The control path is rare enough not to care about the extra calls, and the
  * kernel rotates ready events, so that no peer starves another.
+ *
+ * #syscalls epoll_ctl epoll_wait epoll_pwait close
  */
 #include "loop.h"
 

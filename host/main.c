@@ -6,9 +6,13 @@
  * waits for signals, connections, messages of front-ends and doorbells of queue
  * workers, and never for anything else. Going up, every device is opened and
  * every socket bound before the first front-end is served, and a failure undoes
- * all of it; going down, sessions drain before anything is closed.
+ * all of it; going down, sessions drain before anything is closed. In between the process has no
+ * more rights than it needs (jail.c).
+ *
+ * #syscalls read write close newfstatat fstat lstat unlink
  */
 #include "device.h"
+#include "jail.h"
 #include "listener.h"
 #include "log.h"
 #include "loop.h"
@@ -177,6 +181,8 @@ int main(int argc, char **argv)
 	if (r > 0) {
 		log_level_set(o.level);
 		r = main_open(&d, &o);
+		if (!r)
+			r = jail_enter(&o);
 		if (!r)
 			r = main_serve(&d);
 		main_close(&d);

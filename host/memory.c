@@ -30,6 +30,8 @@
  * the granule, marks the memory as faulted and returns; the worker finds the
  * mark after its batch and has the session closed. The table of reservations is
  * written by the control thread only, while nobody can fault in the entry.
+ *
+ * #syscalls mmap munmap fcntl newfstatat fstat statx close rt_sigaction
  */
 #include "memory.h"
 

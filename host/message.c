@@ -11,6 +11,8 @@
  * message_reset() closes the rest, so that no path leaks one. The kernel drops fds
  * that there is no room for in the middle of recvmsg(), which can take as long as
  * their close() does (closer.c): so there is room for as many as a message can have.
+ *
+ * #syscalls recvmsg sendmsg
  */
 #include "message.h"
 

@@ -11,6 +11,8 @@
  *
  * An interface that is down is no error, since whoever runs the host may bring it up
  * at any time: it is said at the start, and again when the first frame is lost to it.
+ *
+ * #syscalls readv writev close ioctl:TUNSETOFFLOAD
  */
 #include "net_port.h"
 

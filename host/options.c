@@ -30,6 +30,8 @@ enum options_long {
 	OPT_TYPE,
 	OPT_CAPABILITIES,
 	OPT_LEVEL,
+	OPT_USER,
+	OPT_SANDBOX,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -45,6 +47,8 @@ static const struct option options_long[] = {
 	{ "type", required_argument, NULL, OPT_TYPE },
 	{ "print-capabilities", no_argument, NULL, OPT_CAPABILITIES },
 	{ "log-level", required_argument, NULL, OPT_LEVEL },
+	{ "user", required_argument, NULL, OPT_USER },
+	{ "sandbox", required_argument, NULL, OPT_SANDBOX },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -70,6 +74,9 @@ static const char options_help[] =
 "                                      (0660), its name in messages\n"
 "                                      A comma in a value is written twice: ,,\n"
 "  --log-level LEVEL                   error, warn, info or debug\n"
+"  --user NAME                         become that user when all is open\n"
+"  --sandbox on|off                    whether the process then may do no more than it\n"
+"                                      needs (on)\n"
 "  --help, --version\n"
 "\n"
 "As a back-end program for management software, one device:\n"
@@ -412,6 +419,13 @@ static int options_one(struct options *o, struct options_single *s, int opt)
 		if (log_level_parse(optarg, &o->level))
 			return options_bad("--log-level", optarg, "use error, warn, info or debug");
 		return 0;
+	case OPT_USER:
+		return options_set(&o->user, "--user", optarg);
+	case OPT_SANDBOX:
+		if (strcmp(optarg, "on") && strcmp(optarg, "off"))
+			return options_bad("--sandbox", optarg, "use on or off");
+		o->sandbox = !strcmp(optarg, "on");
+		return 0;
 	default:
 		return -EINVAL;
 	}
@@ -448,6 +462,7 @@ int options_parse(struct options *o, int argc, char **argv)
 
 	memset(o, 0, sizeof(*o));
 	o->level = LOG_INFO;
+	o->sandbox = true;
 	opterr = 0;
 	/* The colon: tell a missing value from the rest. */
 	while ((opt = getopt_long(argc, argv, ":", options_long, NULL)) != -1) {

@@ -52,12 +52,16 @@ struct options_device {
 /**
  * struct options - the command line, checked
  * @level: of messages
+ * @user: to become, or NULL
+ * @sandbox: limit what the process may do
  * @device: the devices
  * @devices: how many, at least 1
  * @text: memory of the strings
  */
 struct options {
 	enum log_level level;
+	const char *user;
+	bool sandbox;
 	struct options_device device[OPTIONS_DEVICES];
 	unsigned int devices;
 	char *text[OPTIONS_DEVICES];

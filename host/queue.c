@@ -38,6 +38,8 @@
  * waits is cancelled: it is found among those that wait for an event, or the
  * thread that runs it is interrupted, for eventfds and pipes wait interruptibly.
  * So no fd can hold a worker, and close() of one never waits.
+ *
+ * #syscalls io_uring_setup io_uring_enter io_uring_register eventfd2 dup3 read write close poll ppoll
  */
 #include "queue.h"
 
@@ -45,6 +47,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define QUEUE_ENTRIES		512u	/* of an io_uring: covers any device's depth */
@@ -602,12 +605,47 @@ static void queue_free_ring(struct queue *q)
 	q->log_priv = NULL;
 }
 
+/* What the rings of queues are used for; each is limited to that. */
+static const u8 queue_ops[] = {
+	IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_READ, IORING_OP_WRITE, IORING_OP_FSYNC,
+	IORING_OP_FALLOCATE, IORING_OP_POLL_ADD, IORING_OP_TIMEOUT, IORING_OP_ASYNC_CANCEL,
+};
+
+/* Whoever takes the process over may ask a ring for no more (io_uring_register(2)). */
+static int queue_limit(struct io_uring *uring)
+{
+	struct io_uring_restriction limit[ARRAY_SIZE(queue_ops) + 1];
+	unsigned int i;
+	int r;
+
+	memset(limit, 0, sizeof(limit));
+	for (i = 0; i < ARRAY_SIZE(queue_ops); i++) {
+		limit[i].opcode = IORING_RESTRICTION_SQE_OP;
+		limit[i].sqe_op = queue_ops[i];
+	}
+	limit[i].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+	limit[i].sqe_flags = IOSQE_IO_LINK;
+	/* liburing 2.3 declares functions for these, and does not have them. */
+	r = (int)syscall(SYS_io_uring_register, uring->ring_fd, IORING_REGISTER_RESTRICTIONS,
+			 limit, ARRAY_SIZE(limit));
+	if (!r)
+		r = (int)syscall(SYS_io_uring_register, uring->ring_fd,
+				 IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+	return r ? -errno : 0;
+}
+
 static int queue_start_uring(struct queue *q)
 {
-	int r = io_uring_queue_init(QUEUE_ENTRIES, &q->uring, IORING_SETUP_COOP_TASKRUN);
+	int r = io_uring_queue_init(QUEUE_ENTRIES, &q->uring,
+				    IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN);
 
 	if (r == -EINVAL)	/* before Linux 5.19 */
-		r = io_uring_queue_init(QUEUE_ENTRIES, &q->uring, 0);
+		r = io_uring_queue_init(QUEUE_ENTRIES, &q->uring, IORING_SETUP_R_DISABLED);
+	if (r)
+		return r;
+	r = queue_limit(&q->uring);
+	if (r)
+		io_uring_queue_exit(&q->uring);
 	return r;
 }
 
@@ -699,11 +737,6 @@ bool queue_reap(struct queue *q)
 
 int queue_supported(const char **why)
 {
-	static const int needed[] = {
-		IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_READ, IORING_OP_WRITE,
-		IORING_OP_FSYNC, IORING_OP_POLL_ADD, IORING_OP_TIMEOUT,
-		IORING_OP_ASYNC_CANCEL,
-	};
 	struct io_uring_probe *probe;
 	struct io_uring uring;
 	unsigned int i;
@@ -717,8 +750,8 @@ int queue_supported(const char **why)
 	probe = io_uring_get_probe_ring(&uring);
 	io_uring_queue_exit(&uring);
 	r = probe ? 0 : -ENOSYS;
-	for (i = 0; probe && i < ARRAY_SIZE(needed); i++) {
-		if (!io_uring_opcode_supported(probe, needed[i]))
+	for (i = 0; probe && i < ARRAY_SIZE(queue_ops); i++) {
+		if (!io_uring_opcode_supported(probe, queue_ops[i]))
 			r = -ENOSYS;
 	}
 	io_uring_free_probe(probe);

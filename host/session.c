@@ -27,6 +27,8 @@
  *
  * fds of the front-end can be anything, and so can what they do when they are
  * closed: all but events and checked regions go to the device's closer.
+ *
+ * #syscalls eventfd2 read close sendto shutdown getsockopt
  */
 #include "session.h"
 

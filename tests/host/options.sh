@@ -34,6 +34,13 @@ refused "a key given twice is refused" "--device key 'path': given twice" \
 refused "a key without a value is refused" ".*not of the form key=value" \
 	--device "type=blk,socket=$S,path"
 refused "an empty path is refused" "path '': empty" --device "type=blk,socket=$S,path="
+for size in 0 100 8X 8GG -1 99999999T 18446744073709551616; do
+	refused "a disk on nothing of size $size is refused" "null '$size': give a size" \
+		--device "type=blk,socket=$S,null=$size"
+done
+refused "a disk on a file and on nothing is refused" ".*path and null exclude each other" \
+	--device "type=blk,socket=$S,path=$D,null=1G"
+refused "a card on nothing is refused" ".*null.* for type=blk only" --device "type=net,socket=$S,tap=tap0,null=1G"
 refused "a device without a socket is refused" ".*no socket" --device "type=blk,path=$D"
 refused "a disk without a file is refused" ".*disk without a file" --device "type=blk,socket=$S"
 refused "a disk with a tap is refused" ".*type=net only" \

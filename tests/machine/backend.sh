@@ -90,7 +90,7 @@ backend_up_or_gone() {
 # backend_start NAME
 backend_start() {
 	local -n devices=backend_devices_$1
-	local run=() program
+	local run=() program sandbox=()
 
 	program=$(backend_program)
 	[ -x "$program" ] || die "$program is missing: build it with make airlockd tests"
@@ -102,8 +102,9 @@ backend_start() {
 	if [[ -v BACKEND_LIAR[$1] ]]; then
 		run+=(env "LIES=$WORK/$1.lies")
 		program=$BUILD/hostile/airlockd
+		sandbox=(--sandbox off)
 	fi
-	"${run[@]}" "$program" "${devices[@]}" >>"$WORK/$1.log" 2>&1 </dev/null &
+	"${run[@]}" "$program" "${devices[@]}" "${sandbox[@]}" >>"$WORK/$1.log" 2>&1 </dev/null &
 	BACKEND_PID[$1]=$!
 	# A test may kill it; the shell need not announce that.
 	disown "$!"

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the daemon may do once it serves.
+ *
+ * Theory
+ * ------
+ * Everything that has a name (images, taps, sockets) is open before the first front-end is
+ * served. From then on the process needs none of the rights that it took to open it, and a
+ * guest that found a way to take it over should find none. In this order:
+ *
+ *   user          that of --user, with its groups; its own when there is no such option
+ *   capabilities  none, and none to be had again
+ *   no_new_privs  no program that it could start has more
+ *   Landlock      no path leads anywhere; sockets can be removed at the end
+ *   seccomp       the system calls that the sources name beside the code that makes them
+ *                 (#syscalls), and ioctl(2) for the requests that they name; any other ends
+ *                 the process
+ *
+ * What io_uring does is not seen by seccomp: each ring is limited to the operations that
+ * queue.c uses (queue_limit()).
+ *
+ * Sanitizers look into /proc, stop threads and make calls of their own: builds with them have
+ * neither Landlock nor seccomp.
+ *
+ * The C library's own calls are named here, since they are beside no code of ours:
+ *
+ * #syscalls brk mmap munmap mremap mprotect madvise futex getrandom clone clone3 exit exit_group
+ * #syscalls set_robust_list rseq rt_sigprocmask rt_sigaction rt_sigreturn restart_syscall
+ * #syscalls sched_getaffinity sched_yield gettid getpid tgkill clock_gettime
+ */
+#include "jail.h"
+
+#include <cap-ng.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <pwd.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define JAIL_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define JAIL_SANITIZED 1
+#endif
+#endif
+#ifndef JAIL_SANITIZED
+#define JAIL_SANITIZED 0
+#endif
+
+/* All rights to files that the first version of Landlock knows. */
+#define JAIL_RIGHTS	(2 * LANDLOCK_ACCESS_FS_MAKE_SYM - 1)
+
+/* ---- user and capabilities ---------------------------------------------------- */
+
+/* The sockets are the user's: it has to remove them. */
+static int jail_give_sockets(const struct options *o, const struct passwd *user)
+{
+	unsigned int i;
+
+	for (i = 0; i < o->devices; i++) {
+		const struct options_device *d = &o->device[i];
+
+		if (d->socket && lchown(d->socket, user->pw_uid, user->pw_gid)) {
+			log_error(d->id, "socket path %s cannot be given to user %s: %s", d->socket,
+				  o->user, strerror(errno));
+			return -EPERM;
+		}
+	}
+	return 0;
+}
+
+static int jail_drop(const struct options *o)
+{
+	const struct passwd *user;
+	int r;
+
+	capng_clear(CAPNG_SELECT_ALL);
+	if (!o->user) {
+		/* Who has no capability cannot drop those that could be had, and need not. */
+		r = capng_apply(geteuid() ? CAPNG_SELECT_CAPS : CAPNG_SELECT_ALL);
+		if (r)
+			log_error(NULL, "cannot give up capabilities (libcap-ng: %d)", r);
+		return r ? -EPERM : 0;
+	}
+	errno = 0;
+	user = getpwnam(o->user);
+	if (!user) {
+		log_error(NULL, "there is no user %s: give --user another one", o->user);
+		return -EINVAL;
+	}
+	if (geteuid()) {
+		log_error(NULL, "--user %s: only root can become another user: start airlockd as that user",
+			  o->user);
+		return -EPERM;
+	}
+	r = jail_give_sockets(o, user);
+	if (r)
+		return r;
+	r = capng_change_id((int)user->pw_uid, (int)user->pw_gid,
+			    CAPNG_INIT_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
+	if (r)
+		log_error(NULL, "cannot become user %s (libcap-ng: %d)", o->user, r);
+	return r ? -EPERM : 0;
+}
+
+/* ---- Landlock ------------------------------------------------------------------ */
+
+/* A socket may be removed from its directory. */
+static void jail_allow_removal(int rules, const char *path)
+{
+	struct landlock_path_beneath_attr beneath = {
+		.allowed_access = LANDLOCK_ACCESS_FS_REMOVE_FILE,
+	};
+	const char *slash = strrchr(path, '/');
+	char dir[4096];
+
+	if (slash == path)
+		slash++;
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	beneath.parent_fd = open(dir, O_PATH | O_CLOEXEC);
+	if (beneath.parent_fd < 0)
+		return;
+	/* Where this fails a file is left behind. */
+	syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
+	close(beneath.parent_fd);
+}
+
+static int jail_lock_paths(const struct options *o)
+{
+	const struct landlock_ruleset_attr attr = { .handled_access_fs = JAIL_RIGHTS };
+	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	unsigned int i;
+	int rules, r;
+
+	if (version < 1) {
+		log_info(NULL, "this kernel has no Landlock: paths stay within reach");
+		return 0;
+	}
+	rules = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	if (rules < 0)
+		return -errno;
+	for (i = 0; i < o->devices; i++) {
+		if (o->device[i].socket)
+			jail_allow_removal(rules, o->device[i].socket);
+	}
+	r = syscall(SYS_landlock_restrict_self, rules, 0) ? -errno : 0;
+	close(rules);
+	return r;
+}
+
+/* ---- seccomp ------------------------------------------------------------------- */
+
+static int jail_allow(scmp_filter_ctx filter, const struct jail_syscall *s)
+{
+	int nr = seccomp_syscall_resolve_name(s->name);
+
+	/* Other processors have other calls for some things. */
+	if (nr < 0)
+		return 0;
+	if (s->limited)
+		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 1,
+					SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, s->request));
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 0);
+}
+
+static int jail_limit_calls(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	const struct jail_syscall *s;
+	int r = filter ? 0 : -ENOMEM;
+
+	for (s = jail_syscalls; !r && s->name; s++)
+		r = jail_allow(filter, s);
+	if (!r)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	return r;
+}
+
+int jail_enter(const struct options *o)
+{
+	int r = jail_drop(o);
+
+	if (r || !o->sandbox)
+		return r;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		r = -errno;
+	if (!r && !JAIL_SANITIZED)
+		r = jail_lock_paths(o);
+	if (!r && !JAIL_SANITIZED)
+		r = jail_limit_calls();
+	if (r)
+		log_error(NULL, "cannot limit what the process may do: %s: see to that, or start it with --sandbox off",
+			  strerror(-r));
+	return r;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the daemon may do once it serves. */
+#ifndef HOST_JAIL_H
+#define HOST_JAIL_H
+
+#include "options.h"
+
+/**
+ * struct jail_syscall - a system call that is allowed
+ * @name: as libseccomp knows it
+ * @limited: only with @request as its second argument
+ * @request: of ioctl(2)
+ */
+struct jail_syscall {
+	const char *name;
+	bool limited;
+	unsigned long request;
+};
+
+/* Made of the sources by syscalls.sh; ended by one without a name. */
+extern const struct jail_syscall jail_syscalls[];
+
+/**
+ * jail_enter() - give up what is not needed any more
+ * @o: the command line: the user to become, the sockets to remove at the end
+ *
+ * When all that has a name is open, and before the first thread. Says in one line what is wrong
+ * when there is something; what this kernel cannot do is said and is no error.
+ *
+ * Return: 0 or -errno.
+ */
+int jail_enter(const struct options *o);
+
+#endif /* HOST_JAIL_H */
