@@ -23,9 +23,12 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NET_TAP_DEVICE	"/dev/net/tun"
+#define NET_TAP_TRIES	100u	/* of one that is busy */
+#define NET_TAP_PAUSE_MS 20
 
 /* Of Linux 6.2; headers of older systems do not have them. */
 #ifndef TUN_F_USO4
@@ -225,14 +228,23 @@ static void net_tap_look(const struct net_tap *tap, const char *id)
  */
 static const char *net_tap_attach(int fd, const char *name, u64 *features)
 {
+	const struct timespec pause = { .tv_nsec = NET_TAP_PAUSE_MS * 1000000L };
+	unsigned int tries = NET_TAP_TRIES;
 	struct ifreq ifr;
 	int hdr = NET_HDR_BYTES, little = 1;
 
 	memset(&ifr, 0, sizeof(ifr));
 	memcpy(ifr.ifr_name, name, strlen(name));
 	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-	if (ioctl(fd, TUNSETIFF, &ifr))
-		return "cannot be opened";
+	/*
+	 * The kernel lets go of what a killed process had when the last of its requests is
+	 * over: the daemon that is started in its place must not fail because of that.
+	 */
+	while (ioctl(fd, TUNSETIFF, &ifr)) {
+		if (errno != EBUSY || !tries--)
+			return "cannot be opened";
+		nanosleep(&pause, NULL);
+	}
 	*features = NET_TAP_FEATURES;
 	if (!ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6))
 		*features |= NET_TAP_FEATURES_USO;
