@@ -119,6 +119,10 @@ $(eval $(call program,hostile/airlockd,obj,$(RING) $(HOST) $(wildcard tests/host
 $(eval $(call program,frontend/crash,obj,tests/frontend/crash.c tests/frontend/frontend.c $(RING) \
 	host/message.c host/closer.c,-lpthread))
 
+$(BUILD)/frontend/jailed: $(SYSCALLS)
+
+$(eval $(call program,frontend/jailed,obj,tests/frontend/jailed.c host/jail.c host/log.c,$(LIBS)))
+
 # ---- the guest modules -----------------------------------------------------------
 
 # Built from a tree of links, so that one checkout can serve several kernels.
@@ -157,7 +161,7 @@ udev_install: $(BUILD)/airlockctl
 tests: airlockd $(UNIT:%=$(BUILD)/unit/%) $(UNIT:%=$(BUILD)/unit-asan/%) $(BUILD)/unit-tsan/threads \
        $(FUZZ:%=$(BUILD)/fuzz/%) $(UNIT:%=$(BUILD)/cov/unit/%) $(FUZZ:%=$(BUILD)/cov/fuzz/%) \
        $(BUILD)/asan/airlockd $(BUILD)/asan/airlockctl $(BUILD)/hostile/airlockd \
-       $(BUILD)/frontend/crash tools
+       $(BUILD)/frontend/crash $(BUILD)/frontend/jailed tools
 
 tools:
 	$(Q)$(MAKE) -s -C tests/guest BUILD=$(BUILD)

@@ -13,7 +13,7 @@
  *   no_new_privs  no program that it could start has more
  *   Landlock      no path leads anywhere; sockets can be removed at the end
  *   seccomp       the system calls that the sources name beside the code that makes them
- *                 (#syscalls), and ioctl(2) for the requests that they name; any other ends
+ *                 (#syscalls), some only with an argument that is named, too; any other ends
  *                 the process
  *
  * What io_uring does is not seen by seccomp: each ring is limited to the operations that
@@ -157,15 +157,16 @@ static int jail_lock_paths(const struct options *o)
 
 static int jail_allow(scmp_filter_ctx filter, const struct jail_syscall *s)
 {
+	const struct scmp_arg_cmp value = {
+		.arg = s->arg - 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX,
+		.datum_b = s->value,
+	};
 	int nr = seccomp_syscall_resolve_name(s->name);
 
 	/* Other processors have other calls for some things. */
 	if (nr < 0)
 		return 0;
-	if (s->limited)
-		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 1,
-					SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, s->request));
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 0);
+	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, nr, s->arg ? 1 : 0, &value);
 }
 
 static int jail_limit_calls(void)

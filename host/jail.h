@@ -8,13 +8,13 @@
 /**
  * struct jail_syscall - a system call that is allowed
  * @name: as libseccomp knows it
- * @limited: only with @request as its second argument
- * @request: of ioctl(2)
+ * @arg: 0, or which of its arguments, from 1 on, must be @value
+ * @value: of that, 32 bits
  */
 struct jail_syscall {
 	const char *name;
-	bool limited;
-	unsigned long request;
+	unsigned int arg;
+	u32 value;
 };
 
 /* Made of the sources by syscalls.sh; ended by one without a name. */

@@ -12,7 +12,7 @@
  * look at. The number of the fd never changes: dup3() lets it stand for the
  * current connection, or for a socket that is none.
  *
- * #syscalls socket connect recvfrom sendto sendmsg dup3 close
+ * #syscalls socket:AF_UNIX connect recvfrom sendto sendmsg dup3 close
  */
 #include "net_port.h"
 

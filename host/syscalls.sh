@@ -6,9 +6,10 @@
 # Prints the C source of jail_syscalls[] (jail.h): the system calls that comments in the sources
 # name, beside the code that makes them:
 #
-#	#syscalls NAME... ioctl:REQUEST...
+#	#syscalls NAME... ioctl:REQUEST... socket:DOMAIN...
 #
-# The requests' names are those of headers that this includes.
+# Of ioctl(2) only that request is allowed, of socket(2) only that domain, by their names in headers that this
+# includes.
 set -eu
 words=$(sed -n 's/^.*#syscalls \(.*\)$/\1/p' "$@" | sed 's/\*\/.*//' | tr -s ' \t' '\n' | sort -u)
 cat <<'END'
@@ -17,13 +18,15 @@ cat <<'END'
 
 #include <linux/fs.h>
 #include <linux/if_tun.h>
+#include <sys/socket.h>
 
 const struct jail_syscall jail_syscalls[] = {
 END
 for word in $words; do
 	case $word in
-	*:*) printf '\t{ "%s", true, (__u32)%s },\n' "${word%%:*}" "${word#*:}" ;;
-	*) printf '\t{ "%s", false, 0 },\n' "$word" ;;
+	ioctl:*) printf '\t{ "ioctl", 2, (__u32)%s },\n' "${word#*:}" ;;
+	socket:*) printf '\t{ "socket", 1, %s },\n' "${word#*:}" ;;
+	*) printf '\t{ "%s", 0, 0 },\n' "$word" ;;
 	esac
 done
-printf '\t{ NULL, false, 0 },\n};\n'
+printf '\t{ NULL, 0, 0 },\n};\n'
