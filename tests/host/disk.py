@@ -270,7 +270,7 @@ def _():
         assert s.mem.read(DATA, 512) == image(4096, 512)
 
 
-@check("a header and a status split over descriptors are understood")
+@check("case 57: a header and a status split over descriptors are understood")
 def _():
     with Session(PATH, FEATURES) as s:
         q = s.queue()
@@ -283,7 +283,7 @@ def _():
         assert s.mem.read(DATA + 512, 1)[0] == OK
 
 
-@check("beyond the end, odd sizes and unknown types get an error and do nothing")
+@check("case 60: beyond the end, odd sizes and unknown types get an error and do nothing")
 def _():
     with Session(PATH, FEATURES) as s:
         q = s.queue()
@@ -305,7 +305,7 @@ def _():
         assert image(0, SECTORS * 512) == before
 
 
-@check("an image that becomes shorter gives an I/O error, not old data")
+@check("case 69: an image that becomes shorter gives an I/O error, not old data")
 def _():
     try:
         os.truncate(IMAGE, 4096)
@@ -321,7 +321,7 @@ def capacity(s):
     return struct.unpack("<Q", s.fe.ask(GET_CONFIG, struct.pack("=III", 0, 8, 0) + bytes(8))[12:20])[0]
 
 
-@check("an image that has another size is told of, and used")
+@check("case 69: an image that has another size is told of, and used")
 def _():
     ours, theirs = socket.socketpair()
     ours.settimeout(DEADLINE)
@@ -430,7 +430,7 @@ def _():
             q.start(base=base)
 
 
-@check("a stop while requests are in flight completes them all")
+@check("case 66: a stop while requests are in flight completes them all")
 def _():
     with Session(PATH, FEATURES) as s:
         q = s.queue(size=256)
@@ -442,7 +442,7 @@ def _():
         assert done == base, (done, base)
 
 
-@check("memory that is replaced under a running queue: it goes on")
+@check("case 67: memory that is replaced under a running queue: it goes on")
 def _():
     with Session(PATH, FEATURES) as s:
         q = s.queue()
@@ -613,28 +613,28 @@ def twice(s, q):
     q.publish(*[head] * 40)
 
 
-broken("a chain that loops", loop)
-broken("a next beyond the table", beyond)
-broken("a table inside a table", nested)
-broken("a table of no entries", table_size(0))
-broken("a table of an odd size", table_size(17))
-broken("a table that is too large", table_size(16 * 65))
-broken("a table outside of memory", lambda s, q: (q.put(0, 1 << 40, 48, TABLE), q.publish(0)))
-broken("a table that was not negotiated", table_size(48), features=VERSION_1 | PROTOCOL)
-broken("a buffer outside of memory", put_chain((HDR, 16, False), (1 << 40, 512, True)))
-broken("a buffer across the end of memory",
+broken("case 54: a chain that loops", loop)
+broken("case 54: a next beyond the table", beyond)
+broken("case 55: a table inside a table", nested)
+broken("case 55: a table of no entries", table_size(0))
+broken("case 55: a table of an odd size", table_size(17))
+broken("case 55: a table that is too large", table_size(16 * 65))
+broken("case 55: a table outside of memory", lambda s, q: (q.put(0, 1 << 40, 48, TABLE), q.publish(0)))
+broken("case 55: a table that was not negotiated", table_size(48), features=VERSION_1 | PROTOCOL)
+broken("case 56: a buffer outside of memory", put_chain((HDR, 16, False), (1 << 40, 512, True)))
+broken("case 56: a buffer across the end of memory",
        put_chain((HDR, 16, False), ((4 << 20) - 256, 512, True), (STATUS, 1, True)))
-broken("a buffer whose end overflows",
+broken("case 56: a buffer whose end overflows",
        put_chain((HDR, 16, False), ((1 << 64) - GUEST - 256, 512, True), (STATUS, 1, True)))
-broken("readable after writable", put_chain((STATUS, 1, True), (HDR, 16, False)))
-broken("a chain without room for the status", put_chain((HDR, 16, False)))
-broken("a chain without a header", put_chain((STATUS, 1, True)))
-broken("an avail index that jumps", lambda s, q: q.publish(jump=100))
-broken("an avail entry beyond the table", lambda s, q: q.publish(64))
-broken("a chain that is made available again while it is in flight", twice)
+broken("case 57: readable after writable", put_chain((STATUS, 1, True), (HDR, 16, False)))
+broken("case 57: a chain without room for the status", put_chain((HDR, 16, False)))
+broken("case 57: a chain without a header", put_chain((STATUS, 1, True)))
+broken("case 58: an avail index that jumps", lambda s, q: q.publish(jump=100))
+broken("case 58: an avail entry beyond the table", lambda s, q: q.publish(64))
+broken("case 58: a chain that is made available again while it is in flight", twice)
 
 
-@check("memory whose file is truncated costs the session only")
+@check("case 63: memory whose file is truncated costs the session only")
 def _():
     with Session(PATH, FEATURES) as s:
         q = s.queue()
@@ -646,7 +646,7 @@ def _():
         assert request(s.queue(), FLUSH)[0] == OK
 
 
-@check("a front-end that vanishes with I/O in flight: the next is served")
+@check("case 66: a front-end that vanishes with I/O in flight: the next is served")
 def _():
     for _ in range(20):
         with Session(PATH, FEATURES) as s:

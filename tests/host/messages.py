@@ -2,6 +2,7 @@
 """messages.py SOCKET PID: lies in vhost-user messages cost the session, not the daemon."""
 
 import os
+import random
 import resource
 import socket
 import struct
@@ -80,11 +81,11 @@ MEM = Memory(1 << 20)
 SOCKET = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 STATE = struct.pack("=II", 0, 64)
 
-lie("a payload that is too short", one(SET_FEATURES, b"1234"))
-lie("a payload that is too long", one(SET_FEATURES, bytes(12)))
+lie("case 61: a payload that is too short", one(SET_FEATURES, b"1234"))
+lie("case 61: a payload that is too long", one(SET_FEATURES, bytes(12)))
 
 
-@check("a payload of 4 GiB")
+@check("case 61: a payload of 4 GiB")
 def _():
     fe = Frontend(PATH)
     fe.raw(struct.pack("=III", SET_MEM_TABLE, 1, 0xffffffff))
@@ -93,66 +94,66 @@ def _():
     served()
 
 
-lie("an unknown request", one(99))
-lie("request 0", one(0))
-lie("a request that was not offered", one(SET_LOG_BASE, bytes(16)))
-lie("a message of version 2", one(GET_FEATURES, flags=2))
-lie("a message with the reply flag", one(GET_FEATURES, flags=5))
-lie("a message with an unknown flag", one(GET_FEATURES, flags=0x11))
-lie("stray file descriptors", one(GET_FEATURES, b"", [NULL]))
-lie("more file descriptors than there can be regions",
+lie("case 61: an unknown request", one(99))
+lie("case 61: request 0", one(0))
+lie("case 61: a request that was not offered", one(SET_LOG_BASE, bytes(16)))
+lie("case 61: a message of version 2", one(GET_FEATURES, flags=2))
+lie("case 61: a message with the reply flag", one(GET_FEATURES, flags=5))
+lie("case 61: a message with an unknown flag", one(GET_FEATURES, flags=0x11))
+lie("case 61: stray file descriptors", one(GET_FEATURES, b"", [NULL]))
+lie("case 61: more file descriptors than there can be regions",
     one(SET_MEM_TABLE, table(region(size=4096)), [NULL] * 9))
-lie("a hundred file descriptors", one(SET_MEM_TABLE, table(region(size=4096)), [NULL] * 100))
-lie("features that were not offered", one(SET_FEATURES, struct.pack("=Q", 1 << 63)))
-lie("protocol features that were not offered",
+lie("case 61: a hundred file descriptors", one(SET_MEM_TABLE, table(region(size=4096)), [NULL] * 100))
+lie("case 61: features that were not offered", one(SET_FEATURES, struct.pack("=Q", 1 << 63)))
+lie("case 61: protocol features that were not offered",
     one(SET_PROTOCOL_FEATURES, struct.pack("=Q", 1 << 63)))
-lie("a queue that is not there", one(SET_VRING_NUM, struct.pack("=II", 200, 64)))
-lie("a queue of size 0", one(SET_VRING_NUM, struct.pack("=II", 0, 0)))
-lie("a queue of size 3", one(SET_VRING_NUM, struct.pack("=II", 0, 3)))
-lie("a queue of size 65536", one(SET_VRING_NUM, struct.pack("=II", 0, 65536)))
-lie("a ring index of 17 bits", one(SET_VRING_BASE, struct.pack("=II", 0, 65536)))
-lie("a kick without its file descriptor", one(SET_VRING_KICK, struct.pack("=Q", 0)))
-lie("a kick with a file descriptor that was denied",
+lie("case 62: a queue that is not there", one(SET_VRING_NUM, struct.pack("=II", 200, 64)))
+lie("case 62: a queue of size 0", one(SET_VRING_NUM, struct.pack("=II", 0, 0)))
+lie("case 62: a queue of size 3", one(SET_VRING_NUM, struct.pack("=II", 0, 3)))
+lie("case 62: a queue of size 65536", one(SET_VRING_NUM, struct.pack("=II", 0, 65536)))
+lie("case 62: a ring index of 17 bits", one(SET_VRING_BASE, struct.pack("=II", 0, 65536)))
+lie("case 62: a kick without its file descriptor", one(SET_VRING_KICK, struct.pack("=Q", 0)))
+lie("case 62: a kick with a file descriptor that was denied",
     one(SET_VRING_KICK, struct.pack("=Q", 0x100), [NULL]))
-lie("a call for a queue that is not there",
+lie("case 62: a call for a queue that is not there",
     one(SET_VRING_CALL, struct.pack("=Q", 0xff), [NULL]))
 for kind in ("KICK", "CALL", "ERR"):
     for what, number in (("a device", NULL), ("a memfd", MEM.fd), ("a socket", SOCKET.fileno())):
-        lie("%s as %s" % (what, kind.lower()),
+        lie("case 62: %s as %s" % (what, kind.lower()),
             one(globals()["SET_VRING_" + kind], struct.pack("=Q", 0), [number]))
-lie("a second request channel", one(SET_BACKEND_REQ_FD, b"", [SOCKET.fileno()]),
+lie("case 61: a second request channel", one(SET_BACKEND_REQ_FD, b"", [SOCKET.fileno()]),
     one(SET_BACKEND_REQ_FD, b"", [SOCKET.fileno()]))
-lie("enabling with 2", one(SET_VRING_ENABLE, struct.pack("=II", 0, 2)))
-lie("a request channel without its file descriptor", one(SET_BACKEND_REQ_FD))
-lie("configuration beyond its space",
+lie("case 62: enabling with 2", one(SET_VRING_ENABLE, struct.pack("=II", 0, 2)))
+lie("case 61: a request channel without its file descriptor", one(SET_BACKEND_REQ_FD))
+lie("case 61: configuration beyond its space",
     one(GET_CONFIG, struct.pack("=III", 250, 7, 0) + bytes(7)))
-lie("configuration whose length overflows",
+lie("case 61: configuration whose length overflows",
     one(GET_CONFIG, struct.pack("=III", 0xffffffff, 8, 0) + bytes(8)))
-lie("a table of no regions", one(SET_MEM_TABLE, table(region(size=4096), count=0), [MEM.fd]))
-lie("a table of nine regions", one(SET_MEM_TABLE, table(region(size=4096), count=9), [MEM.fd]))
-lie("a region without its file", one(SET_MEM_TABLE, table(region(size=4096))))
-lie("a region of size 0", one(SET_MEM_TABLE, table(region(size=0)), [MEM.fd]))
-lie("a region larger than its file", one(SET_MEM_TABLE, table(region(size=2 << 20)), [MEM.fd]))
-lie("a region beyond the end of its file",
+lie("case 63: a table of no regions", one(SET_MEM_TABLE, table(region(size=4096), count=0), [MEM.fd]))
+lie("case 63: a table of nine regions", one(SET_MEM_TABLE, table(region(size=4096), count=9), [MEM.fd]))
+lie("case 63: a region without its file", one(SET_MEM_TABLE, table(region(size=4096))))
+lie("case 63: a region of size 0", one(SET_MEM_TABLE, table(region(size=0)), [MEM.fd]))
+lie("case 63: a region larger than its file", one(SET_MEM_TABLE, table(region(size=2 << 20)), [MEM.fd]))
+lie("case 63: a region beyond the end of its file",
     one(SET_MEM_TABLE, table(region(size=1 << 20, offset=4096)), [MEM.fd]))
-lie("a region whose offset overflows",
+lie("case 63: a region whose offset overflows",
     one(SET_MEM_TABLE, table(region(size=4096, offset=(1 << 64) - 4096)), [MEM.fd]))
-lie("a region whose end overflows",
+lie("case 63: a region whose end overflows",
     one(SET_MEM_TABLE, table(region(guest=(1 << 64) - 4096, size=8192)), [MEM.fd]))
-lie("regions that overlap in guest memory",
+lie("case 63: regions that overlap in guest memory",
     one(SET_MEM_TABLE, table(region(size=8192),
                              region(guest=GUEST + 4096, size=4096, user=USER + 65536)),
         [MEM.fd, MEM.fd]))
-lie("regions that overlap in the front-end",
+lie("case 63: regions that overlap in the front-end",
     one(SET_MEM_TABLE, table(region(size=8192), region(guest=GUEST + 65536, size=4096)),
         [MEM.fd, MEM.fd]))
-lie("a region in a file that cannot be mapped",
+lie("case 63: a region in a file that cannot be mapped",
     one(SET_MEM_TABLE, table(region(size=4096)), [NULL]))
 
 with tempfile.NamedTemporaryFile() as f:
     f.truncate(1 << 20)
     READONLY = os.open(f.name, os.O_RDONLY)
-lie("a region in a file that may only be read",
+lie("case 63: a region in a file that may only be read",
     one(SET_MEM_TABLE, table(region(size=4096)), [READONLY]))
 
 
@@ -172,19 +173,19 @@ lie("case 64: a log whose offset overflows",
 lie("case 64: a log in a file that cannot be mapped", one(SET_INFLIGHT_FD, LOG, [NULL]))
 
 
-lie("a status of nine bits", one(SET_STATUS, struct.pack("=Q", 256)))
-lie("an MTU for a disk", one(NET_SET_MTU, struct.pack("=Q", 1500)))
-lie("an announcement by a disk", one(SEND_RARP, bytes(8)))
-lie("a region that is added without its file", one(ADD_MEM_REG, slot(size=4096)))
-lie("a region that is added twice", one(ADD_MEM_REG, slot(size=4096), [MEM.fd]),
+lie("case 61: a status of nine bits", one(SET_STATUS, struct.pack("=Q", 256)))
+lie("case 61: an MTU for a disk", one(NET_SET_MTU, struct.pack("=Q", 1500)))
+lie("case 61: an announcement by a disk", one(SEND_RARP, bytes(8)))
+lie("case 63: a region that is added without its file", one(ADD_MEM_REG, slot(size=4096)))
+lie("case 63: a region that is added twice", one(ADD_MEM_REG, slot(size=4096), [MEM.fd]),
     one(ADD_MEM_REG, slot(size=4096), [MEM.fd]))
-lie("a region that is removed and was not there", one(REM_MEM_REG, slot(size=4096)))
-lie("a region that is removed with another size", one(ADD_MEM_REG, slot(size=8192), [MEM.fd]),
+lie("case 63: a region that is removed and was not there", one(REM_MEM_REG, slot(size=4096)))
+lie("case 63: a region that is removed with another size", one(ADD_MEM_REG, slot(size=8192), [MEM.fd]),
     one(REM_MEM_REG, slot(size=4096)))
-lie("more regions than there are slots",
+lie("case 63: more regions than there are slots",
     *[one(ADD_MEM_REG, slot(guest=GUEST + 4096 * i, user=USER + 4096 * i, size=4096), [MEM.fd])
       for i in range(33)])
-lie("a request channel that is no Unix socket", one(SET_BACKEND_REQ_FD, b"", [NULL]))
+lie("case 61: a request channel that is no Unix socket", one(SET_BACKEND_REQ_FD, b"", [NULL]))
 
 
 def logged(name, write, lives=False):
@@ -273,14 +274,14 @@ def _():
 
 HUGE = os.memfd_create("huge")
 os.ftruncate(HUGE, 5 << 40)
-lie("a region of 5 TiB", one(SET_MEM_TABLE, table(region(size=5 << 40)), [HUGE]))
-lie("regions of 5 TiB together",
+lie("case 63: a region of 5 TiB", one(SET_MEM_TABLE, table(region(size=5 << 40)), [HUGE]))
+lie("case 63: regions of 5 TiB together",
     one(SET_MEM_TABLE, table(region(size=3 << 40),
                              region(guest=GUEST + (3 << 40), user=USER + (3 << 40), size=2 << 40)),
         [HUGE, HUGE]))
 
 
-@check("a region of 4 TiB is taken, again and again")
+@check("case 63: a region of 4 TiB is taken, again and again")
 def _():
     with Session(PATH) as s:
         for _ in range(40):
@@ -317,18 +318,18 @@ def unread(fe, fd):
     fe.send(SET_OWNER, b"", [fd])
 
 
-slow("a call that is slow to close",
+slow("case 62: a call that is slow to close",
      lambda fe, fd: fe.send(SET_VRING_CALL, struct.pack("=Q", 0), [fd]))
-slow("a stray file descriptor that is slow to close",
+slow("case 61: a stray file descriptor that is slow to close",
      lambda fe, fd: fe.send(SET_OWNER, b"", [fd]))
-slow("many file descriptors that are slow to close",
+slow("case 61: many file descriptors that are slow to close",
      lambda fe, fd: fe.send(SET_MEM_TABLE, table(region(size=4096)), [fd] * 200))
-slow("a region that is slow to close",
+slow("case 63: a region that is slow to close",
      lambda fe, fd: fe.send(SET_MEM_TABLE, table(region(size=4096)), [fd]))
-slow("a message that is not read and slow to close", unread)
+slow("case 61: a message that is not read and slow to close", unread)
 
 
-@check("a request channel that is slow to close")
+@check("case 61: a request channel that is slow to close")
 def _():
     fd, peer = slow_fd()
     channel, other = socket.socketpair()
@@ -345,7 +346,7 @@ def _():
     served()
 
 
-@check("without file descriptors left a connection waits, and the daemon sleeps")
+@check("case 68: without file descriptors left a connection waits, and the daemon sleeps")
 def _():
     served()
     wait_until(lambda: fds() == FDS)
@@ -363,7 +364,7 @@ def _():
     fe.close()
 
 
-@check("a message that ends in the middle")
+@check("case 61: a message that ends in the middle")
 def _():
     fe = Frontend(PATH)
     fe.raw(struct.pack("=III", SET_FEATURES, 1, 8) + b"1234")
@@ -371,7 +372,7 @@ def _():
     served()
 
 
-@check("a message that comes byte by byte is understood")
+@check("case 61: a message that comes byte by byte is understood")
 def _():
     fe = Frontend(PATH)
     data = struct.pack("=IIIQ", SET_FEATURES, 1, 8, VERSION_1 | PROTOCOL)
@@ -381,7 +382,7 @@ def _():
     fe.close()
 
 
-@check("two messages in one piece are both answered")
+@check("case 61: two messages in one piece are both answered")
 def _():
     fe = Frontend(PATH)
     data = struct.pack("=III", GET_FEATURES, 1, 0)
@@ -391,7 +392,7 @@ def _():
     fe.close()
 
 
-@check("a front-end that does not read its answers is let go")
+@check("case 61: a front-end that does not read its answers is let go")
 def _():
     fe = Frontend(PATH)
     data = struct.pack("=III", GET_FEATURES, 1, 0) * 1000
@@ -406,7 +407,7 @@ def _():
     served()
 
 
-@check("a ring in no region costs the queue only")
+@check("case 62: a ring in no region costs the queue only")
 def _():
     with Session(PATH) as s:
         q = Queue(s.fe, s.mem, 0)
@@ -418,7 +419,7 @@ def _():
         q.close()
 
 
-@check("kick before address, messages in odd orders: the session lives")
+@check("case 62: kick before address, messages in odd orders: the session lives")
 def _():
     with Session(PATH) as s:
         q = Queue(s.fe, s.mem, 0)
@@ -433,7 +434,7 @@ def _():
         q.close()
 
 
-@check("a table that is sent again and again while a queue runs")
+@check("case 65: a table that is sent again and again while a queue runs")
 def _():
     with Session(PATH) as s:
         s.queue()
@@ -441,7 +442,7 @@ def _():
             assert s.fe.acked(SET_MEM_TABLE, table(region(size=s.mem.size)), [s.mem.fd]) == 0
 
 
-@check("a kick that is no event, and a call that nobody can be called by")
+@check("case 62: a kick that is no event, and a call that nobody can be called by")
 def _():
     full = os.eventfd(0xfffffffe)
     with Session(PATH) as s:
@@ -459,7 +460,7 @@ def _():
     served()
 
 
-@check("a thousand connections leave nothing behind")
+@check("case 68: a thousand connections leave nothing behind")
 def _():
     for i in range(1000):
         fe = Frontend(PATH)
@@ -467,6 +468,61 @@ def _():
             fe.raw(b"\x01\x00")
         fe.close()
     served()
+
+
+@check("case 68: who connects and says nothing, or half a word, keeps nobody waiting")
+def _():
+    silent = Frontend(PATH)
+    for part in (b"", b"\x01", b"\x00\x00"):
+        silent.raw(part)
+        beside()
+    silent.close()
+    served()
+
+
+def anything(rng, fe, q):
+    """One message that may be sent at any time: its answer, if there is one, is read."""
+    state = struct.pack("=II", 0, rng.choice((0, 1, 64)))
+    quiet = [
+        lambda: fe.send(SET_FEATURES, struct.pack("=Q", VERSION_1 | PROTOCOL)),
+        lambda: fe.send(SET_OWNER),
+        lambda: fe.send(RESET_OWNER),
+        lambda: fe.send(SET_VRING_NUM, STATE),
+        lambda: fe.send(SET_VRING_BASE, struct.pack("=II", 0, rng.choice((0, 7)))),
+        q.address,
+        lambda: fe.send(SET_VRING_CALL, struct.pack("=Q", 0), [q.call]),
+        lambda: fe.send(SET_VRING_ERR, struct.pack("=Q", 0), [q.call]),
+        lambda: fe.send(SET_VRING_KICK, struct.pack("=Q", 0), [q.kick]),
+        lambda: fe.send(SET_VRING_KICK, struct.pack("=Q", 0x100)),
+        lambda: fe.send(SET_VRING_ENABLE, struct.pack("=II", 0, rng.randrange(2))),
+        lambda: fe.send(SET_MEM_TABLE, table(region(size=1 << 20)), [MEM.fd]),
+        lambda: fe.send(SET_INFLIGHT_FD, inflight(1 << 20), [MEM.fd]),
+        lambda: fe.send(SET_STATUS, struct.pack("=Q", rng.choice((0, 1, 15)))),
+        lambda: fe.send(RESET_DEVICE),
+        lambda: os.eventfd_write(q.kick, 1),
+    ]
+    asking = [
+        lambda: fe.ask64(GET_FEATURES),
+        lambda: fe.ask64(GET_STATUS),
+        lambda: fe.ask64(GET_MAX_MEM_SLOTS),
+        lambda: fe.ask(GET_VRING_BASE, state),
+        lambda: fe.ask(GET_CONFIG, struct.pack("=III", 0, 60, 0) + bytes(60)),
+    ]
+    rng.choice(quiet + asking)()
+
+
+@check("case 65: ten thousand messages in any order leave nothing behind")
+def _():
+    rng = random.Random(1)
+    for _ in range(10):
+        with Session(PATH, size=1 << 20) as s:
+            q = Queue(s.fe, s.mem, 0)
+            for _ in range(1000):
+                anything(rng, s.fe, q)
+            assert s.fe.ask64(GET_FEATURES) & VERSION_1
+            q.close()
+    served()
+    wait_until(lambda: fds() == FDS and threads() == 1)
 
 
 @check("no file descriptor and no thread is left behind")

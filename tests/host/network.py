@@ -95,7 +95,10 @@ _posted = 0
 
 def card(features=FEATURES):
     s = Session(PATH, features, size=8 << 20)
-    return s, s.queue(RX), s.queue(TX)
+    queues = s.queue(RX), s.queue(TX)
+    # Answered when both are enabled: what is sent before that is dropped.
+    assert s.fe.ask64(GET_FEATURES)
+    return s, *queues
 
 
 @check("no offloads are offered, merging and an MTU are")
@@ -183,7 +186,7 @@ def _():
     R.start(base=base)
 
 
-@check("a header that lies costs its frame only")
+@check("case 59: a header that lies costs its frame only")
 def _():
     for hdr in (b"\x01\x00" + bytes(10), b"\xff" + bytes(11), b"\x00\x05" + bytes(10)):
         send(T, os.urandom(60), hdr=hdr)
@@ -227,7 +230,7 @@ def _():
     assert take_frame(PEER) == data
 
 
-@check("without a server frames are dropped; when it is back they flow again")
+@check("case 69: without a server frames are dropped; when it is back they flow again")
 def _():
     global SERVER, PEER
     SERVER.close()
@@ -261,7 +264,7 @@ def _():
             got = receive(r)[0]
 
 
-@check("a receive buffer without room for a header breaks the queue, not the card")
+@check("case 59: a receive buffer without room for a header breaks the queue, not the card")
 def _():
     with card()[0] as s:
         r = s.queues[RX]
