@@ -116,8 +116,9 @@ $(eval $(call program,hostile/airlockd,obj,$(RING) $(HOST) $(wildcard tests/host
 
 # ---- a front-end, for tests -------------------------------------------------------
 
-$(eval $(call program,frontend/crash,obj,tests/frontend/crash.c tests/frontend/frontend.c $(RING) \
-	host/message.c host/closer.c,-lpthread))
+FRONTEND := tests/frontend/frontend.c $(RING) host/message.c host/closer.c
+$(eval $(call program,frontend/crash,obj,tests/frontend/crash.c $(FRONTEND),-lpthread))
+$(eval $(call program,frontend/many,obj,tests/frontend/many.c $(FRONTEND),-lpthread))
 
 $(BUILD)/frontend/jailed: $(SYSCALLS)
 
@@ -161,7 +162,7 @@ udev_install: $(BUILD)/airlockctl
 tests: airlockd $(UNIT:%=$(BUILD)/unit/%) $(UNIT:%=$(BUILD)/unit-asan/%) $(BUILD)/unit-tsan/threads \
        $(FUZZ:%=$(BUILD)/fuzz/%) $(UNIT:%=$(BUILD)/cov/unit/%) $(FUZZ:%=$(BUILD)/cov/fuzz/%) \
        $(BUILD)/asan/airlockd $(BUILD)/asan/airlockctl $(BUILD)/hostile/airlockd \
-       $(BUILD)/frontend/crash $(BUILD)/frontend/jailed tools
+       $(addprefix $(BUILD)/frontend/,crash jailed many) tools
 
 tools:
 	$(Q)$(MAKE) -s -C tests/guest BUILD=$(BUILD)

@@ -79,6 +79,19 @@ struct blk {
 };
 
 /**
+ * struct blk_segs - room of a slot; apart from it, since most slots of most queues are never used
+ *	and what was not used is not there
+ * @seg: data segments
+ * @data: segments of the chain, when it is bounced
+ * @range: ranges to discard or to zero
+ */
+struct blk_segs {
+	struct iovec seg[BLK_SEGS];
+	struct ring_iov data[BLK_SEGS];
+	struct blk_range range[BLK_RANGES];
+};
+
+/**
  * struct blk_io - a request in flight
  * @op: its operation
  * @chain: what to push; only id and count are set
@@ -96,8 +109,7 @@ struct blk {
  * @skip: bytes of @data before the data, when it is bounced
  * @segs: how many of @data
  * @next: of the free slots, or of those that wait for a buffer
- * @seg: memory of @iov
- * @data: segments of the chain, when it is bounced
+ * @mem: room for what it has many of
  */
 struct blk_io {
 	struct queue_op op;
@@ -109,7 +121,6 @@ struct blk_io {
 	unsigned int ranges;
 	bool zeroes;
 	bool durable;
-	struct blk_range range[BLK_RANGES];
 	struct iovec *iov;
 	unsigned int iovs;
 	bool bounced;
@@ -117,8 +128,7 @@ struct blk_io {
 	u32 skip;
 	unsigned int segs;
 	struct blk_io *next;
-	struct iovec seg[BLK_SEGS];
-	struct ring_iov data[BLK_SEGS];
+	struct blk_segs *mem;
 };
 
 /**
@@ -131,6 +141,7 @@ struct blk_io {
  * @waiting: requests that wait for one, first to last
  * @waiting_end: where the next such is linked
  * @seg: where a chain's segments are put when it is popped
+ * @mem: of the slots
  * @io: the slots
  */
 struct blk_queue {
@@ -142,6 +153,7 @@ struct blk_queue {
 	struct blk_io *waiting;
 	struct blk_io **waiting_end;
 	struct ring_iov seg[BLK_SEGS];
+	struct blk_segs *mem;
 	struct blk_io io[BLK_DEPTH];
 };
 
@@ -229,11 +241,11 @@ static void blk_fill(struct blk_io *io)
 	u32 bytes = min_t(u32, io->req.bytes - io->done, BLK_BOUNCE_BYTES);
 
 	if (io->req.op == BLK_OP_WRITE)
-		ring_iov_read(io->data, io->segs, io->skip + io->done, io->buf, bytes);
-	io->iov = io->seg;
+		ring_iov_read(io->mem->data, io->segs, io->skip + io->done, io->buf, bytes);
+	io->iov = io->mem->seg;
 	io->iovs = 1;
-	io->seg[0].iov_base = io->buf;
-	io->seg[0].iov_len = bytes;
+	io->mem->seg[0].iov_base = io->buf;
+	io->mem->seg[0].iov_len = bytes;
 }
 
 /* The next step of a request of ranges: a hole, or a piece of zeroes. */
@@ -241,7 +253,7 @@ static void blk_prep_range(const struct blk *blk, struct blk_io *io, struct io_u
 			   int fd)
 {
 	static const u8 zeroes[BLK_BOUNCE_BYTES] __attribute__((aligned(BLK_BOUNCE_ALIGN)));
-	const struct blk_range *r = &io->range[io->at];
+	const struct blk_range *r = &io->mem->range[io->at];
 	int hole = FALLOC_FL_KEEP_SIZE;
 
 	if (io->zeroes) {
@@ -303,7 +315,7 @@ static void blk_submit(struct queue *q, struct blk_io *io)
 static void blk_advance(struct blk_io *io, u32 bytes)
 {
 	if (io->bounced && io->req.op == BLK_OP_READ)
-		ring_iov_write(io->data, io->segs, io->skip + io->done, io->buf, bytes);
+		ring_iov_write(io->mem->data, io->segs, io->skip + io->done, io->buf, bytes);
 	io->done += bytes;
 	if (io->bounced || io->done == io->req.bytes)
 		return;
@@ -319,7 +331,7 @@ static void blk_advance(struct blk_io *io, u32 bytes)
 /* A step of a request of ranges ended. */
 static void blk_range_done(struct queue *q, struct blk_io *io, int res)
 {
-	const struct blk_range *r = &io->range[io->at];
+	const struct blk_range *r = &io->mem->range[io->at];
 
 	if (!io->zeroes && (res == -EOPNOTSUPP || res == -ENOSYS || res == -EINVAL)) {
 		if (io->req.op == BLK_OP_ZEROES) {
@@ -388,7 +400,7 @@ static void blk_on_done(struct queue *q, struct queue_op *op, int res)
 /* Remember the data segments of a chain for a request that is bounced. */
 static void blk_bounce(struct blk_io *io, const struct ring_iov *seg, unsigned int segs, u32 skip)
 {
-	memcpy(io->data, seg, segs * sizeof(*seg));
+	memcpy(io->mem->data, seg, segs * sizeof(*seg));
 	io->segs = segs;
 	io->skip = skip;
 	io->bounced = true;
@@ -401,7 +413,7 @@ static void blk_gather(const struct blk *blk, struct blk_io *io, const struct ri
 	u32 bytes = io->req.bytes, pass = skip, len;
 	unsigned int i;
 
-	io->iov = io->seg;
+	io->iov = io->mem->seg;
 	io->iovs = 0;
 	for (i = 0; i < segs && bytes; i++) {
 		if (pass >= seg[i].len) {
@@ -410,8 +422,8 @@ static void blk_gather(const struct blk *blk, struct blk_io *io, const struct ri
 		}
 		len = min_t(u32, seg[i].len - pass, bytes);
 		/* For the kernel, which copies: nobody looks at it here. */
-		io->seg[io->iovs].iov_base = shared_unmark(shared_at(seg[i].base, pass));
-		io->seg[io->iovs].iov_len = len;
+		io->mem->seg[io->iovs].iov_base = shared_unmark(shared_at(seg[i].base, pass));
+		io->mem->seg[io->iovs].iov_len = len;
 		io->iovs++;
 		bytes -= len;
 		pass = 0;
@@ -441,7 +453,7 @@ static int blk_take_ranges(struct queue *q, struct blk_io *io, const struct ring
 	io->zeroes = false;
 	ring_iov_read(c->iov, c->out, BLK_HDR_BYTES, raw, io->req.bytes);
 	for (i = 0; i < io->ranges && status == VIRTIO_BLK_S_OK; i++)
-		status = blk_range_check(&raw[i], io->req.op, &b->disk, &io->range[i]);
+		status = blk_range_check(&raw[i], io->req.op, &b->disk, &io->mem->range[i]);
 	return status;
 }
 
@@ -551,6 +563,11 @@ static int blk_start(struct queue *q)
 	b = malloc(sizeof(*b));
 	if (!b)
 		return -ENOMEM;
+	b->mem = malloc(BLK_DEPTH * sizeof(*b->mem));
+	if (!b->mem) {
+		free(b);
+		return -ENOMEM;
+	}
 	b->disk.block = blk->file.block;
 	/* What the device is does not depend on what the driver knows of it. */
 	b->disk.features = q->features | (blk->dev.features & BIT_ULL(VIRTIO_BLK_F_RO));
@@ -559,7 +576,8 @@ static int blk_start(struct queue *q)
 	b->waiting = NULL;
 	b->waiting_end = &b->waiting;
 	b->free = NULL;
-	for (i = 0; i < BLK_DEPTH; i++) {
+	for (i = BLK_DEPTH; i--;) {
+		b->io[i].mem = &b->mem[i];
 		b->io[i].op.done = blk_on_done;
 		b->io[i].op.pending = false;
 		b->io[i].buf = NULL;
@@ -576,6 +594,7 @@ static void blk_finish(struct queue *q)
 
 	while (b->spares)
 		free(b->spare[--b->spares]);
+	free(b->mem);
 	free(b);
 	q->priv = NULL;
 }
