@@ -20,10 +20,10 @@
  * has BLK_BOUNCES of them, and requests wait for one.
  *
  * At most BLK_DEPTH requests of a queue are in flight; a ring that holds more
- * waits. Requests complete in any order, and there is no log of those in flight: when
- * the daemon is killed meanwhile, a front-end that goes on from used.idx takes some of
- * them for done and others for not; until such a log exists, its guest has to reset
- * the device. FLUSH covers the writes that were
+ * waits. Requests complete in any order; those in flight when the daemon is killed are
+ * in the log that the front-end keeps (inflight.c), and are served again: all of them
+ * can be done twice, as long as none is once its completion was shown. What the kernel still
+ * does for the dead holds the image's lock (blk_lock.c). FLUSH covers the writes that were
  * completed before it came (5.2.6.2), which is what fsync gives. A driver that
  * does not know FLUSH, or has switched the cache off (CONFIG_WCE), is promised that
  * completed writes are durable: for it every write is a synchronous one.
