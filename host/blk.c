@@ -29,8 +29,8 @@
  * completed writes are durable: for it every write is a synchronous one.
  *
  * Ranges to discard or to zero become holes of the file, one after the other, where its file
- * system can make some; what must be zeroes is written where it cannot. A discard that cannot be done
- * is none: it is a hint.
+ * system can make some; what must be zeroes is written where it cannot. A discard that
+ * cannot be done is none: it is a hint.
  *
  * A disk that stands on nothing (null) has only the costs of the way there: for benches.
  */
@@ -257,7 +257,8 @@ static void blk_prep_range(const struct blk *blk, struct blk_io *io, struct io_u
 	int hole = FALLOC_FL_KEEP_SIZE;
 
 	if (io->zeroes) {
-		io_uring_prep_write(sqe, fd, zeroes, min_t(u32, r->bytes - io->done, sizeof(zeroes)),
+		io_uring_prep_write(sqe, fd, zeroes,
+				    min_t(u32, r->bytes - io->done, sizeof(zeroes)),
 				    r->offset + io->done);
 		return;
 	}

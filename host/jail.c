@@ -133,10 +133,12 @@ static void jail_allow_removal(int rules, const char *path)
 static int jail_lock_paths(const struct options *o)
 {
 	const struct landlock_ruleset_attr attr = { .handled_access_fs = JAIL_RIGHTS };
-	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	unsigned int i;
+	long version;
 	int rules, r;
 
+	version = syscall(SYS_landlock_create_ruleset, NULL, 0,
+			  LANDLOCK_CREATE_RULESET_VERSION);
 	if (version < 1) {
 		log_info(NULL, "this kernel has no Landlock: paths stay within reach");
 		return 0;

@@ -40,7 +40,8 @@ struct net_frame {
  *	called once @fd is writable, -EAGAIN when it must be sent again then
  * @finish: tx worker: go on with a frame that was taken; 0 or -EAGAIN; NULL when
  *	frames are never taken in part
- * @announce: control thread: send a frame of NET_ANNOUNCE_BYTES in the driver's stead; NULL: it cannot
+ * @announce: control thread: send a frame of NET_ANNOUNCE_BYTES in the driver's stead;
+ *	NULL: it cannot
  * @close: free the port
  */
 struct net_port_ops {

@@ -39,7 +39,8 @@
  * thread that runs it is interrupted, for eventfds and pipes wait interruptibly.
  * So no fd can hold a worker, and close() of one never waits.
  *
- * #syscalls io_uring_setup io_uring_enter io_uring_register eventfd2 dup3 read write close poll ppoll
+ * #syscalls io_uring_setup io_uring_enter io_uring_register
+ * #syscalls eventfd2 dup3 read write close poll ppoll
  */
 #include "queue.h"
 
