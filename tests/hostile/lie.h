@@ -50,6 +50,8 @@ enum lie_point { LIE_POPPED, LIE_PUSH, LIE_STAGED, LIE_SHOWN, LIE_ARMED };
  * @held: push: one that was not, to be pushed after it; or NULL
  * @held_len: its length
  * @alone: push: it is shown, and the driver called, before the next one
+ * @dwell: push, staged: likewise, and nothing else happens in the queue for WRAP_DWELL_MS, so that the driver looks
+ *	while a second thread tells it over and over
  * @call: shown: the driver is to be called
  */
 struct lie_at {
@@ -63,6 +65,7 @@ struct lie_at {
 	const struct ring_chain *held;
 	u32 held_len;
 	bool alone;
+	bool dwell;
 	bool call;
 };
 

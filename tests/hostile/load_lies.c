@@ -150,6 +150,7 @@ static bool lie_header_flicker(struct lie_at *at, u64 number)
 	(void)number;
 	if (!hdr || !lie_is_young(at))
 		return false;
+	at->dwell = true;
 	shared_copy_in(&good, hdr, sizeof(good));
 	memset(&bad, 0xff, sizeof(bad));
 	shared_copy_out(hdr, &bad, sizeof(bad));
@@ -209,6 +210,7 @@ static bool lie_data_flicker(struct lie_at *at, u64 number)
 	(void)number;
 	if (!data || !lie_is_young(at))
 		return false;
+	at->dwell = true;
 	shared_store8(data, (u8)~shared_load8(data));
 	shared_store8(data, (u8)~shared_load8(data));
 	return true;

@@ -145,6 +145,7 @@ static bool lie_used_flicker(struct lie_at *at, u64 id)
 {
 	if (ring_of(at)->is_packed || !lie_is_young(at))
 		return false;
+	at->dwell = true;
 	shared_store32(&lie_used(at)->id, (u32)id);
 	shared_store32(&lie_used(at)->len, U32_MAX);
 	shared_store32(&lie_used(at)->id, at->chain->id);

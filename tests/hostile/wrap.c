@@ -8,8 +8,10 @@
 
 #include <linux/virtio_net.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define WRAP_SEGS	256u	/* more than either device accepts */
+#define WRAP_DWELL_MS	20
 
 /**
  * struct wrap_chain - a chain that was popped
@@ -149,8 +151,10 @@ void __wrap_ring_dev_push(struct ring_dev *r, const struct ring_chain *c, u32 le
 	lie_tell(LIE_STAGED, &at);
 	if (at.held)
 		__real_ring_dev_push(r, at.held, at.held_len);
-	if (at.alone)
+	if (at.alone || at.dwell)
 		wrap_show(r);
+	if (at.dwell)
+		usleep(WRAP_DWELL_MS * 1000);
 }
 
 bool __wrap_ring_dev_flush(struct ring_dev *r)
