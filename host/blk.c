@@ -671,6 +671,7 @@ static void blk_close(struct device *dev)
 static const struct ring_dev_limits blk_limits = { .segs = BLK_SEGS, .bytes = BLK_BYTES };
 
 static const struct device_ops blk_ops = {
+	.logged = true,
 	.limits = &blk_limits,
 	.config = blk_config,
 	.set_config = blk_set_config,
@@ -697,7 +698,7 @@ struct device *blk_open(const struct options_device *spec)
 			.fd = -1, .direct = -1, .block = BLK_SECTOR,
 			.sectors = spec->null >> BLK_SECTOR_SHIFT,
 		};
-	} else if (blk_file_open(&blk->file, spec->id, spec->path, spec->readonly)) {
+	} else if (blk_file_open(&blk->file, spec)) {
 		free(blk);
 		return NULL;
 	}

@@ -136,9 +136,11 @@ static int blk_file_open_cached(struct blk_file *f, const char *id, const char *
 }
 
 /* Keep others out. Return: 0 or -errno, saying what is wrong. */
-static int blk_file_lock(struct blk_file *f, const char *id, const char *path, bool readonly)
+static int blk_file_lock(struct blk_file *f, const struct options_device *spec)
 {
-	int r = blk_lock_take(f->fd, readonly);
+	bool readonly = spec->readonly;
+	const char *id = spec->id, *path = spec->path;
+	int r = blk_lock_take(f->fd, readonly, spec->socket);
 
 	if (r == -EBUSY) {
 		log_error(id, "image %s is in use%s: stop what uses it (another device, QEMU, qemu-img) or choose another image",
@@ -151,8 +153,10 @@ static int blk_file_lock(struct blk_file *f, const char *id, const char *path, b
 	return 0;
 }
 
-int blk_file_open(struct blk_file *f, const char *id, const char *path, bool readonly)
+int blk_file_open(struct blk_file *f, const struct options_device *spec)
 {
+	const char *id = spec->id, *path = spec->path;
+	bool readonly = spec->readonly;
 	int r;
 
 	f->path = path;
@@ -165,7 +169,7 @@ int blk_file_open(struct blk_file *f, const char *id, const char *path, bool rea
 		log_error(id, "image %s cannot be used: %s", path, strerror(-r));
 	}
 	if (!r)
-		r = blk_file_lock(f, id, path, readonly);
+		r = blk_file_lock(f, spec);
 	if (r) {
 		close(f->fd);
 		return r;
@@ -173,7 +177,7 @@ int blk_file_open(struct blk_file *f, const char *id, const char *path, bool rea
 	blk_file_open_direct(f, path, readonly ? O_RDONLY : O_RDWR);
 	/* Where this fails the first lock failed too, and that was said. */
 	if (f->direct >= 0)
-		blk_lock_share(f->direct, readonly);
+		blk_lock_share(f->direct, readonly, spec->socket);
 	log_debug(id, "image %s: %llu bytes, %s", path, (unsigned long long)f->sectors * BLK_SECTOR,
 		  f->direct >= 0 ? "direct I/O" : "no direct I/O");
 	return 0;

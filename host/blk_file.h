@@ -3,6 +3,7 @@
 #ifndef HOST_BLK_FILE_H
 #define HOST_BLK_FILE_H
 
+#include "options.h"
 #include "../ring/os.h"
 
 /**
@@ -26,16 +27,14 @@ struct blk_file {
 /**
  * blk_file_open() - open an image
  * @f: filled in when 0 is returned
- * @id: device, for messages
- * @path: file or block device
- * @readonly: it need not be writable
+ * @spec: the device: path, whether it is read only, and what is for messages
  *
  * Says in one line what is wrong when there is something; -EBUSY when somebody else
  * uses it in a way that does not go with this one.
  *
  * Return: 0 or -errno.
  */
-int blk_file_open(struct blk_file *f, const char *id, const char *path, bool readonly);
+int blk_file_open(struct blk_file *f, const struct options_device *spec);
 
 /**
  * blk_file_resized() - has it another size?

@@ -15,7 +15,10 @@
  * of one process are kept apart as well, and a file that the kernel still reads or
  * writes for a process that was killed stays locked until that is over. This is
  * why an image in use is tried again for a moment: the daemon that is started in
- * the place of a killed one must not fail because of the last requests of that.
+ * the place of a killed one must not fail because of the last requests of that. Readers
+ * do not contradict each other; but what a killed one still reads goes into a guest's memory, which
+ * must not have been read into, and used, again by then. So there is one more byte, of the
+ * socket: two of one socket are two lives of one device.
  */
 #include "blk_lock.h"
 
@@ -30,6 +33,8 @@
 
 #define BLK_LOCK_DOES		100u	/* first byte of those who do it */
 #define BLK_LOCK_DENIES		200u	/* first byte of those who deny it to others */
+
+#define BLK_LOCK_SOCKETS	(1ll << 32)	/* first byte of those of sockets */
 
 #define BLK_LOCK_TRIES		100u
 #define BLK_LOCK_PAUSE_MS	20u
@@ -61,11 +66,21 @@ static int blk_lock_look(int fd, off_t at)
 	return l.l_type == F_UNLCK ? 0 : -EBUSY;
 }
 
-int blk_lock_share(int fd, bool readonly)
+/* The byte of a socket, by its name (FNV-1a). */
+static off_t blk_lock_socket(const char *socket)
+{
+	u32 hash = 2166136261u;
+
+	while (*socket)
+		hash = (hash ^ (u8)*socket++) * 16777619u;
+	return BLK_LOCK_SOCKETS + hash;
+}
+
+int blk_lock_share(int fd, bool readonly, const char *socket)
 {
 	unsigned int done = blk_lock_done(readonly);
 	unsigned int i;
-	int r = 0;
+	int r = socket ? blk_lock_set(fd, F_RDLCK, blk_lock_socket(socket), 1) : 0;
 
 	for (i = 0; i < BLK_LOCK_KINDS && !r; i++) {
 		if (done & (1u << i))
@@ -76,11 +91,11 @@ int blk_lock_share(int fd, bool readonly)
 	return r;
 }
 
-static int blk_lock_contradicted(int fd, bool readonly)
+static int blk_lock_contradicted(int fd, bool readonly, const char *socket)
 {
 	unsigned int done = blk_lock_done(readonly);
 	unsigned int i;
-	int r = 0;
+	int r = socket ? blk_lock_look(fd, blk_lock_socket(socket)) : 0;
 
 	for (i = 0; i < BLK_LOCK_KINDS && !r; i++) {
 		if (done & (1u << i))
@@ -96,18 +111,19 @@ static void blk_lock_drop(int fd)
 {
 	blk_lock_set(fd, F_UNLCK, BLK_LOCK_DOES, BLK_LOCK_KINDS);
 	blk_lock_set(fd, F_UNLCK, BLK_LOCK_DENIES, BLK_LOCK_KINDS);
+	blk_lock_set(fd, F_UNLCK, BLK_LOCK_SOCKETS, 1ll << 32);
 }
 
-int blk_lock_take(int fd, bool readonly)
+int blk_lock_take(int fd, bool readonly, const char *socket)
 {
 	const struct timespec pause = { .tv_nsec = BLK_LOCK_PAUSE_MS * 1000000L };
 	unsigned int i;
 	int r;
 
 	for (i = 0; ; i++) {
-		r = blk_lock_share(fd, readonly);
+		r = blk_lock_share(fd, readonly, socket);
 		if (!r)
-			r = blk_lock_contradicted(fd, readonly);
+			r = blk_lock_contradicted(fd, readonly, socket);
 		if (!r)
 			return 0;
 		blk_lock_drop(fd);

@@ -30,6 +30,7 @@ struct device;
 
 /**
  * struct device_ops - what a type of device does
+ * @logged: what is in flight can be served again by another daemon
  * @limits: bounds of a chain; translation is filled in by the queue
  * @config: fill MESSAGE_CONFIG_BYTES of configuration space; NULL: the type has
  *	none here
@@ -52,6 +53,7 @@ struct device;
  * @close: free the device
  */
 struct device_ops {
+	bool logged;
 	const struct ring_dev_limits *limits;
 	void (*config)(struct device *dev, u8 *space);
 	int (*set_config)(struct device *dev, u32 offset, const u8 *data, u32 bytes);

@@ -11,13 +11,16 @@
  *   user          that of --user, with its groups; its own when there is no such option
  *   capabilities  none, and none to be had again
  *   no_new_privs  no program that it could start has more
- *   Landlock      no path leads anywhere; sockets can be removed at the end
+ *   Landlock      no path leads anywhere, no TCP port, and nothing to other processes, as far as
+ *                 the kernel's version of it goes; sockets can be removed at the end
  *   seccomp       the system calls that the sources name beside the code that makes them
  *                 (#syscalls), some only with an argument that is named, too; any other ends
- *                 the process
+ *                 the process. But opening a file is an error: the C library does so when it
+ *                 trims its memory, and lives without
  *
- * What io_uring does is not seen by seccomp: each ring is limited to the operations that
- * queue.c uses (queue_limit()).
+ * What io_uring does is not seen by seccomp. The rings of queues are limited to the operations
+ * that queue.c uses (queue_limit()); whoever takes the process over can make others, and
+ * what holds those is Landlock alone.
  *
  * Sanitizers look into /proc, stop threads and make calls of their own: builds with them have
  * neither Landlock nor seccomp.
@@ -52,8 +55,20 @@
 #define JAIL_SANITIZED 0
 #endif
 
-/* All rights to files that the first version of Landlock knows. */
-#define JAIL_RIGHTS	(2 * LANDLOCK_ACCESS_FS_MAKE_SYM - 1)
+/**
+ * struct jail_rules - what Landlock is to handle; its own header may be older
+ * @files: rights to files
+ * @net: TCP: to bind and to connect; since version 4
+ * @scope: abstract Unix sockets and signals; since version 6
+ */
+struct jail_rules {
+	u64 files;
+	u64 net;
+	u64 scope;
+};
+
+/* Number of rights to files that version 1 and those after it know. */
+static const u8 jail_file_rights[] = { 13, 14, 15, 15, 16 };
 
 /* ---- user and capabilities ---------------------------------------------------- */
 
@@ -132,26 +147,31 @@ static void jail_allow_removal(int rules, const char *path)
 
 static int jail_lock_paths(const struct options *o)
 {
-	const struct landlock_ruleset_attr attr = { .handled_access_fs = JAIL_RIGHTS };
+	const long version = syscall(SYS_landlock_create_ruleset, NULL, 0,
+				     LANDLOCK_CREATE_RULESET_VERSION);
+	struct jail_rules rules = { 0 };
 	unsigned int i;
-	long version;
-	int rules, r;
+	int fd, r;
 
-	version = syscall(SYS_landlock_create_ruleset, NULL, 0,
-			  LANDLOCK_CREATE_RULESET_VERSION);
 	if (version < 1) {
 		log_info(NULL, "this kernel has no Landlock: paths stay within reach");
 		return 0;
 	}
-	rules = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
-	if (rules < 0)
+	i = min_t(unsigned int, (unsigned int)version, ARRAY_SIZE(jail_file_rights)) - 1;
+	rules.files = BIT_ULL(jail_file_rights[i]) - 1;
+	rules.net = version >= 4 ? 3 : 0;
+	rules.scope = version >= 6 ? 3 : 0;
+	fd = (int)syscall(SYS_landlock_create_ruleset, &rules,
+			  version >= 6 ? sizeof(rules) :
+			  version >= 4 ? offsetof(struct jail_rules, scope) : sizeof(rules.files), 0);
+	if (fd < 0)
 		return -errno;
 	for (i = 0; i < o->devices; i++) {
 		if (o->device[i].socket)
-			jail_allow_removal(rules, o->device[i].socket);
+			jail_allow_removal(fd, o->device[i].socket);
 	}
-	r = syscall(SYS_landlock_restrict_self, rules, 0) ? -errno : 0;
-	close(rules);
+	r = syscall(SYS_landlock_restrict_self, fd, 0) ? -errno : 0;
+	close(fd);
 	return r;
 }
 
@@ -171,14 +191,30 @@ static int jail_allow(scmp_filter_ctx filter, const struct jail_syscall *s)
 	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, nr, s->arg ? 1 : 0, &value);
 }
 
-static int jail_limit_calls(void)
+/* Only who looks for the server of a stream makes sockets. */
+static bool jail_is_needed(const struct options *o, const char *name)
+{
+	unsigned int i;
+
+	if (strcmp(name, "socket") && strcmp(name, "connect"))
+		return true;
+	for (i = 0; i < o->devices && !o->device[i].stream; i++)
+		;
+	return i < o->devices;
+}
+
+static int jail_limit_calls(const struct options *o)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	const struct jail_syscall *s;
 	int r = filter ? 0 : -ENOMEM;
 
-	for (s = jail_syscalls; !r && s->name; s++)
-		r = jail_allow(filter, s);
+	if (!r)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 0);
+	for (s = jail_syscalls; !r && s->name; s++) {
+		if (jail_is_needed(o, s->name))
+			r = jail_allow(filter, s);
+	}
 	if (!r)
 		r = seccomp_load(filter);
 	seccomp_release(filter);
@@ -196,7 +232,7 @@ int jail_enter(const struct options *o)
 	if (!r && !JAIL_SANITIZED)
 		r = jail_lock_paths(o);
 	if (!r && !JAIL_SANITIZED)
-		r = jail_limit_calls();
+		r = jail_limit_calls(o);
 	if (r)
 		log_error(NULL, "cannot limit what the process may do: %s: see to that, or start it with --sandbox off",
 			  strerror(-r));

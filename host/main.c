@@ -9,7 +9,7 @@
  * all of it; going down, sessions drain before anything is closed. In between the process has no
  * more rights than it needs (jail.c).
  *
- * #syscalls read write close newfstatat fstat lstat unlink
+ * #syscalls read write close newfstatat fstat lstat unlink unlinkat
  */
 #include "device.h"
 #include "jail.h"
@@ -20,11 +20,14 @@
 #include "options.h"
 #include "queue.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#define MAIN_MMAP_BYTES	(128 << 10)
 
 /**
  * struct daemon - the process
@@ -91,19 +94,30 @@ static void main_raise_limits(void)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
+	/* Before Linux 5.12 the rings of io_uring count, too. */
+	limit.rlim_cur = limit.rlim_max = RLIM_INFINITY;
+	setrlimit(RLIMIT_MEMLOCK, &limit);
+}
+
+/* With the rights that are there, and again with those that are left. */
+static int main_check_uring(void)
+{
+	const char *why;
+	int r = queue_supported(&why);
+
+	if (r)
+		log_error(NULL, "io_uring is not available (%s): Linux 5.10 or later is needed, with kernel.io_uring_disabled=0 and no filter against it", why);
+	return r;
 }
 
 static int main_open(struct daemon *d, const struct options *o)
 {
-	const char *why;
 	unsigned int i;
 	int r;
 
-	r = queue_supported(&why);
-	if (r) {
-		log_error(NULL, "io_uring is not available (%s): Linux 5.10 or later is needed, with kernel.io_uring_disabled=0 and no filter against it", why);
+	r = main_check_uring();
+	if (r)
 		return r;
-	}
 	main_raise_limits();
 	d->loop = loop_open();
 	r = d->loop ? main_open_signals(d) : -errno;
@@ -177,12 +191,16 @@ int main(int argc, char **argv)
 	struct options o;
 	int r;
 
+	/* What is large is mapped, and given back when it is freed, whatever was freed before. */
+	mallopt(M_MMAP_THRESHOLD, MAIN_MMAP_BYTES);
 	r = options_parse(&o, argc, argv);
 	if (r > 0) {
 		log_level_set(o.level);
 		r = main_open(&d, &o);
 		if (!r)
 			r = jail_enter(&o);
+		if (!r)
+			r = main_check_uring();
 		if (!r)
 			r = main_serve(&d);
 		main_close(&d);

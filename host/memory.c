@@ -35,6 +35,8 @@
  */
 #include "memory.h"
 
+#include "options.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -45,7 +47,8 @@
 
 #define MEMORY_GRANULE		(2ull << 20)
 #define MEMORY_GRANULE_MAX	(1ull << 30)
-#define MEMORY_RESERVED		1024u	/* regions of all sessions together */
+/* Regions of all sessions together: each has its slots, a new table, and a log and its successor. */
+#define MEMORY_RESERVED		(OPTIONS_DEVICES * (MEMORY_SLOTS + MESSAGE_REGIONS + 2))
 #define MEMORY_SPAN_MAX		(4ull << 40)	/* addresses of a session */
 #define MEMORY_SPANS_MAX	(64ull << 40)	/* of all sessions together */
 

@@ -427,6 +427,13 @@ static int net_set_mtu(struct device *dev, u64 mtu)
 	return 0;
 }
 
+/* A front-end has begun: it has not said anything of an MTU yet. */
+static void net_recall(struct device *dev, u8 note)
+{
+	(void)note;
+	__atomic_store_n(&container_of(dev, struct net, dev)->mtu, 0, __ATOMIC_RELAXED);
+}
+
 /*
  * A reverse ARP request from the guest to all, by which switches learn where it is now (RFC 903;
  * docs/interop/vhost-user.rst, VHOST_USER_SEND_RARP).
@@ -459,6 +466,7 @@ static const struct ring_dev_limits net_limits = { .segs = NET_PORT_SEGS, .bytes
 static const struct device_ops net_ops = {
 	.limits = &net_limits,
 	.set_mtu = net_set_mtu,
+	.recall = net_recall,
 	.announce = net_announce,
 	.start = net_start,
 	.serve = net_serve,

@@ -460,6 +460,7 @@ void queue_reset(struct queue *q)
 	q->addressed = false;
 	q->polled = false;
 	q->wanted = false;
+	q->homeless = false;
 	queue_set_kick(q, -1);
 	queue_set_enabled(q, false);
 }
@@ -580,7 +581,8 @@ static int queue_start_ring(struct queue *q)
 	a.driver = queue_area(q, q->addr.avail, ring_driver_bytes(q->num, q->features),
 			      q->features & BIT_ULL(VIRTIO_F_RING_PACKED) ? 4 : 2);
 	a.device = queue_area(q, q->addr.used, ring_device_bytes(q->num, q->features), 4);
-	if (!a.desc || !a.driver || !a.device) {
+	q->homeless = !a.desc || !a.driver || !a.device;
+	if (q->homeless) {
 		queue_broken(q, "the ring is in no region of the memory that is shared");
 		return -EINVAL;
 	}

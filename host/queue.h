@@ -44,6 +44,7 @@ struct queue_op {
  * @kick: fd that the driver kicks, or -1
  * @polled: the driver does not kick: look by the clock
  * @wanted: to be started as soon as it is set up
+ * @homeless: its ring is in no region; another may come
  * @features: negotiated, at start
  * @memory: the session's, at start
  * @inflight: likewise: where chains in flight are logged, or NULL
@@ -96,6 +97,7 @@ struct queue {
 	int kick;
 	bool polled;
 	bool wanted;
+	bool homeless;
 	u64 features;
 	struct memory *memory;
 	struct inflight *inflight;

@@ -28,7 +28,7 @@
  * fds of the front-end can be anything, and so can what they do when they are
  * closed: all but events and checked regions go to the device's closer.
  *
- * #syscalls eventfd2 read close sendto shutdown getsockopt
+ * #syscalls eventfd2 read close sendto shutdown getsockopt timerfd_create timerfd_settime
  */
 #include "session.h"
 
@@ -38,7 +38,10 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
+
+#define SESSION_SETTLE_NS	20000000L
 
 /**
  * struct session - a connection
@@ -46,6 +49,7 @@
  * @loop: of the control thread
  * @sock: the connection
  * @bell: rung by the workers
+ * @settle: timer: regions were removed, and none was added since
  * @msg: the message being received or parked
  * @features: virtio features that the front-end accepted
  * @protocol: protocol features that it accepted
@@ -56,6 +60,7 @@
  * @queue: the device's vrings
  * @backend: channel for our own requests, or -1
  * @parked: @msg is whole and waits for queues
+ * @settling: queues stay stopped until @settle says so, or another message comes
  * @closing: going down
  * @why: what was wrong with a message, for a handler that returns -EPROTO
  * @ended: called when gone
@@ -66,6 +71,7 @@ struct session {
 	struct loop *loop;
 	struct loop_event sock;
 	struct loop_event bell;
+	struct loop_event settle;
 	struct message msg;
 	u64 features;
 	u64 protocol;
@@ -76,6 +82,7 @@ struct session {
 	struct queue *queue;
 	int backend;
 	bool parked;
+	bool settling;
 	bool closing;
 	const char *why;
 	void (*ended)(void *ctx);
@@ -120,12 +127,13 @@ static u64 session_protocol_features(const struct session *s)
 {
 	const struct device_ops *ops = s->dev->ops;
 	u64 features = MESSAGE_F_MQ | MESSAGE_F_REPLY_ACK | MESSAGE_F_BACKEND_REQ |
-		       MESSAGE_F_BACKEND_SEND_FD | MESSAGE_F_INFLIGHT_SHMFD |
-		       MESSAGE_F_RESET_DEVICE | MESSAGE_F_CONFIGURE_MEM_SLOTS |
-		       MESSAGE_F_STATUS | MESSAGE_F_GPA_ADDRESSES;
+		       MESSAGE_F_BACKEND_SEND_FD | MESSAGE_F_RESET_DEVICE |
+		       MESSAGE_F_CONFIGURE_MEM_SLOTS | MESSAGE_F_STATUS | MESSAGE_F_GPA_ADDRESSES;
 
 	if (ops->config)
 		features |= MESSAGE_F_CONFIG;
+	if (ops->logged)
+		features |= MESSAGE_F_INFLIGHT_SHMFD;
 	if (ops->set_mtu)
 		features |= MESSAGE_F_NET_MTU;
 	if (s->dev->announces)
@@ -241,6 +249,9 @@ static int session_reset_device(struct session *s)
 
 	for (i = 0; i < s->dev->queues; i++)
 		queue_reset(&s->queue[i]);
+	/* What it says is of rings that are no more. */
+	inflight_close(s->inflight);
+	s->inflight = NULL;
 	s->status = 0;
 	return SESSION_OK;
 }
@@ -293,16 +304,43 @@ static void session_forget_memory(struct session *s)
 	s->memory = NULL;
 }
 
+/* With GPA_ADDRESSES a region has no other address than the guest's. */
+static void session_name_region(const struct session *s, struct message_region *w)
+{
+	if (s->protocol & MESSAGE_F_GPA_ADDRESSES)
+		w->user = w->guest;
+}
+
+/* Queues whose rings were in no region may have one now. */
+static void session_house_queues(struct session *s)
+{
+	u16 i;
+
+	for (i = 0; i < s->dev->queues; i++) {
+		s->queue[i].wanted |= s->queue[i].homeless;
+		s->queue[i].homeless = false;
+	}
+}
+
 static int session_set_mem_table(struct session *s)
 {
 	struct memory *memory;
+	unsigned int i;
 	int r;
+
+	for (i = 0; i < MESSAGE_REGIONS; i++) {
+		struct message_region w = s->msg.table.region[i];
+
+		session_name_region(s, &w);
+		s->msg.table.region[i] = w;
+	}
 
 	r = memory_open(&s->msg, &s->why, &memory);
 	if (r)
 		return -EPROTO;
 	session_forget_memory(s);
 	s->memory = memory;
+	session_house_queues(s);
 	log_peer(&s->dev->limit, LOG_INFO, s->dev->id, "%u region%s, %llu bytes offered",
 		 memory_regions(memory), memory_regions(memory) == 1 ? "" : "s",
 		 (unsigned long long)memory_offered(memory));
@@ -314,14 +352,39 @@ static int session_get_max_mem_slots(struct session *s)
 	return session_reply_u64(s, MEMORY_SLOTS);
 }
 
-static int session_add_mem_reg(struct session *s)
+/* The region of a message about one. */
+static void session_name_slot(struct session *s)
 {
-	return memory_add(&s->msg, &s->why, &s->memory) ? -EPROTO : SESSION_OK;
+	struct message_region w = s->msg.slot.region;
+
+	session_name_region(s, &w);
+	s->msg.slot.region = w;
 }
 
+static int session_add_mem_reg(struct session *s)
+{
+	session_name_slot(s);
+	if (memory_add(&s->msg, &s->why, &s->memory))
+		return -EPROTO;
+	session_house_queues(s);
+	return SESSION_OK;
+}
+
+/*
+ * A region that is to have another size is removed and then added anew, with what is in it
+ * in use all the time. So queues stay stopped for a moment, or until what comes next is there.
+ */
 static int session_rem_mem_reg(struct session *s)
 {
-	return memory_remove(&s->msg, &s->why, s->memory);
+	static const struct itimerspec moment = { .it_value.tv_nsec = SESSION_SETTLE_NS };
+	int r;
+
+	session_name_slot(s);
+	r = memory_remove(&s->msg, &s->why, s->memory);
+	if (r)
+		return r;
+	s->settling = !timerfd_settime(s->settle.fd, 0, &moment, NULL);
+	return SESSION_OK;
 }
 
 static int session_get_inflight_fd(struct session *s)
@@ -584,6 +647,7 @@ static void session_free(struct session *s)
 	u16 i;
 
 	loop_del(s->loop, &s->bell);
+	loop_del(s->loop, &s->settle);
 	session_forget_memory(s);
 	inflight_close(s->inflight);
 	for (i = 0; s->queue && i < s->dev->queues; i++)
@@ -593,6 +657,8 @@ static void session_free(struct session *s)
 	closer_close(s->dev->closer, s->backend);
 	if (s->bell.fd >= 0)
 		close(s->bell.fd);
+	if (s->settle.fd >= 0)
+		close(s->settle.fd);
 	/* The front-end need not wait for what it left unread in there. */
 	shutdown(s->sock.fd, SHUT_RDWR);
 	closer_close(s->dev->closer, s->sock.fd);
@@ -668,8 +734,11 @@ static bool session_handle(struct session *s)
 		session_close(s);
 		return false;
 	}
+	if (request != MESSAGE_REM_MEM_REG)
+		s->settling = false;
 	message_reset(&s->msg);
-	session_start_queues(s);
+	if (!s->settling)
+		session_start_queues(s);
 	return true;
 }
 
@@ -694,6 +763,19 @@ static void session_on_sock(struct loop_event *ev)
 	} else {
 		s->parked = true;
 		loop_del(s->loop, &s->sock);
+	}
+}
+
+static void session_on_settle(struct loop_event *ev)
+{
+	struct session *s = container_of(ev, struct session, settle);
+	u64 count;
+
+	if (read(ev->fd, &count, sizeof(count)) != sizeof(count))
+		return;
+	if (s->settling && !s->closing && !s->parked) {
+		s->settling = false;
+		session_start_queues(s);
 	}
 }
 
@@ -740,17 +822,19 @@ struct session *session_open(struct device *dev, struct loop *loop, int sock,
 	s->sock.fn = session_on_sock;
 	s->bell.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->bell.fn = session_on_bell;
+	s->settle.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	s->settle.fn = session_on_settle;
 	s->backend = -1;
 	s->answer_fd = -1;
 	message_init(&s->msg, dev->closer);
 	s->queue = calloc(dev->queues, sizeof(*s->queue));
-	if (!s->queue || s->bell.fd < 0)
+	if (!s->queue || s->bell.fd < 0 || s->settle.fd < 0)
 		goto fail;
 	for (i = 0; i < dev->queues; i++) {
 		if (queue_open(&s->queue[i], dev, i, s->bell.fd))
 			goto fail;
 	}
-	if (loop_add(loop, &s->bell) || loop_add(loop, &s->sock))
+	if (loop_add(loop, &s->bell) || loop_add(loop, &s->settle) || loop_add(loop, &s->sock))
 		goto fail;
 	if (dev->ops->recall)
 		dev->ops->recall(dev, 0);

@@ -34,6 +34,7 @@ static struct {
 	bool ended;
 	bool deaf;		/* the front-end does not read its answers */
 	bool wrote;		/* something is in the files */
+	u8 note;
 } t;
 
 /* ---- in place of the event loop ---------------------------------------------------- */
@@ -91,6 +92,43 @@ static bool turn(u32 first)
 u64 device_features(const struct device *dev)
 {
 	return dev->features | RING_FEATURES | BIT_ULL(MESSAGE_VIRTIO_F_PROTOCOL);
+}
+
+static int set_config(struct device *dev, u32 offset, const u8 *data, u32 bytes)
+{
+	fuzz_check(dev == &t.dev && offset <= MESSAGE_CONFIG_BYTES &&
+		   bytes <= MESSAGE_CONFIG_BYTES - offset);
+	if (!bytes)
+		return -EINVAL;
+	t.note = data[bytes - 1] & 0x7f;
+	return 0;
+}
+
+static u8 note(const struct device *dev)
+{
+	fuzz_check(dev == &t.dev);
+	return t.note;
+}
+
+static void recall(struct device *dev, u8 kept)
+{
+	fuzz_check(dev == &t.dev && kept < 0x80);
+	t.note = kept;
+}
+
+static int set_mtu(struct device *dev, u64 mtu)
+{
+	fuzz_check(dev == &t.dev);
+	return mtu & 1 ? -EINVAL : 0;
+}
+
+static void announce(struct device *dev, const u8 *mac)
+{
+	static u8 last;
+
+	fuzz_check(dev == &t.dev);
+	last = mac[5];
+	(void)last;
 }
 
 static void config(struct device *dev, u8 *space)
@@ -603,7 +641,9 @@ static void clear_file(unsigned int kind, u64 bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct device_ops ops = { .config = config };
+	struct device_ops ops = { .logged = true, .config = config, .set_config = set_config,
+				  .note = note, .recall = recall, .set_mtu = set_mtu,
+				  .announce = announce };
 	const int least = 1;
 	int pair[2];
 	u32 n, i;
@@ -622,6 +662,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fuzz_check(!setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)));
 	t.dev.ops = &ops;
 	t.dev.queues = t.dev.queue_num = QUEUES;
+	t.dev.announces = how & 4;
 	t.dev.closer = front_closer;
 	log_limit_init(&t.dev.limit);
 	fuzz_check(session_open(&t.dev, NULL, pair[0], ended, &t));

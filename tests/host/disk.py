@@ -2,10 +2,12 @@
 """disk.py SOCKET PID IMAGE: a disk does what virtio says, and survives drivers that lie."""
 
 import os
+import select
 import signal
 import socket
 import struct
 import sys
+import time
 
 from frontend import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
@@ -362,10 +364,28 @@ def _():
             assert image(0, 4096) == more.read(0, 4096)
             assert s.fe.acked(REM_MEM_REG, slot(at[0], size=1 << 20, user=at[1]), [more.fd]) == 0
         # What was removed is not there.
+        broke = os.eventfd(0)
+        s.fe.send(SET_VRING_ERR, struct.pack("=Q", 0), [broke])
         q.publish(q.chain((HDR, 16, False), (1 << 30, 4096, True), (STATUS, 1, True)))
+        assert select.select([broke], [], [], DEADLINE)[0]
+        os.close(broke)
         q.stop()
         assert not q.poll()
     more.close()
+
+
+@check("a region that is removed and added anew, with a ring in it that runs")
+def _():
+    with Session(PATH, FEATURES, protocol=REPLY_ACK | SLOTS) as s:
+        q = s.queue()
+        for n in range(20):
+            # In one piece, or with a while between; a kick in the middle is not lost.
+            assert s.fe.acked(REM_MEM_REG, slot(size=s.mem.size)) == 0
+            if n % 2:
+                os.eventfd_write(q.kick, 1)
+                time.sleep(0.05)
+            assert s.fe.acked(ADD_MEM_REG, slot(size=s.mem.size), [s.mem.fd]) == 0
+            assert request(q, FLUSH) == (OK, 1)
 
 
 @check("case 67: memory that is removed while requests use it")
@@ -383,18 +403,21 @@ def _():
 def anew(name, protocol, reset):
     @check(name)
     def _():
-        with Session(PATH, FEATURES, protocol=REPLY_ACK | protocol) as s:
+        log = Memory(65536)
+        with Session(PATH, FEATURES, protocol=REPLY_ACK | INFLIGHT_SHMFD | protocol) as s:
+            assert s.fe.acked(SET_INFLIGHT_FD, inflight(65536), [log.fd]) == 0
             q = s.queue()
             for _ in range(3):
                 assert request(q, FLUSH) == (OK, 1)
             reset(s)
-            # It does not run, and knows nothing of what was.
+            # It does not run, and knows nothing of what was; a log that there was is no more.
             q.publish(q.chain((HDR, 16, False), (STATUS, 1, True)))
             assert s.fe.ask64(GET_FEATURES) & VERSION_1
             assert not q.poll()
             q = s.queue()
             assert request(q, FLUSH) == (OK, 1)
             assert q.stop() == 1
+        log.close()
 
 
 def status(s):

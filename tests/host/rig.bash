@@ -13,7 +13,9 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
 [ $# -ge 1 ] || die "usage: $(basename "$0") BUILD_DIR"
 BUILD=$1
-DAEMON=${DAEMON:-$BUILD/asan/airlockd}
+DAEMON=$BUILD/asan/airlockd
+# Without sanitizers it is jailed.
+[ -z "${JAILED:-}" ] || DAEMON=$BUILD/airlockd
 [ -x "$DAEMON" ] || die "$DAEMON is missing: make tests"
 RIG=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1

@@ -96,6 +96,13 @@ void lie_tell(enum lie_point point, struct lie_at *at);
 /* Nanoseconds of a clock that only goes forwards. */
 u64 lie_now(void);
 
+/* What flickers is wrong for about as long as it takes until it is wrong again. */
+static inline void lie_linger(void)
+{
+	lie_now();
+	lie_now();
+}
+
 /**
  * lie_stop() - have no second thread use what is about to go or to be set up anew; waits for them
  */

@@ -154,6 +154,7 @@ static bool lie_header_flicker(struct lie_at *at, u64 number)
 	shared_copy_in(&good, hdr, sizeof(good));
 	memset(&bad, 0xff, sizeof(bad));
 	shared_copy_out(hdr, &bad, sizeof(bad));
+	lie_linger();
 	shared_copy_out(hdr, &good, sizeof(good));
 	return true;
 }
@@ -212,6 +213,7 @@ static bool lie_data_flicker(struct lie_at *at, u64 number)
 		return false;
 	at->dwell = true;
 	shared_store8(data, (u8)~shared_load8(data));
+	lie_linger();
 	shared_store8(data, (u8)~shared_load8(data));
 	return true;
 }

@@ -148,6 +148,7 @@ static bool lie_used_flicker(struct lie_at *at, u64 id)
 	at->dwell = true;
 	shared_store32(&lie_used(at)->id, (u32)id);
 	shared_store32(&lie_used(at)->len, U32_MAX);
+	lie_linger();
 	shared_store32(&lie_used(at)->id, at->chain->id);
 	shared_store32(&lie_used(at)->len, at->len);
 	return true;

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define WRAP_SEGS	256u	/* more than either device accepts */
-#define WRAP_DWELL_MS	20
+#define WRAP_DWELL_MS	50
 
 /**
  * struct wrap_chain - a chain that was popped
