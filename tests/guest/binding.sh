@@ -139,7 +139,7 @@ all_ours() {
 
 # All rules that a Debian guest has for drivers, and ours. What is there already is told again.
 udev_at_boot() {
-	guest "set -e
+	guest -t 900 "set -e
 		modprobe airlock_net
 		mkdir -p /usr/sbin /lib/udev/rules.d /etc/udev /lib/systemd
 		ln -s /sbin/airlockctl /usr/sbin/airlockctl
@@ -156,7 +156,7 @@ udev_at_boot() {
 
 # What was given away stays away, however often devices are told anew.
 udev_leaves() {
-	guest "set -e
+	guest -t 900 "set -e
 		airlockctl unbind \$(pci_of /sys/class/net/\$(nic $MAC)/device)
 		udevadm trigger --action=add
 		udevadm settle"
@@ -166,7 +166,7 @@ udev_leaves() {
 
 # As if they were plugged in: a virtio_pci that is built in is asked before any rule is.
 udev_plugged_in() {
-	guest "set -e
+	guest -t 900 "set -e
 		disk=\$(pci_of /sys/block/\$(disk main)/device)
 		nic=\$(pci_of /sys/class/net/\$(nic $MAC)/device)
 		echo 1 >/sys/bus/pci/devices/\$disk/remove
