@@ -203,9 +203,11 @@ static bool lie_used_wrap(struct lie_at *at, u64 number)
 	if (packed_used_flags(r->packed.used, r->size))
 		wrong |= marks;
 	if (__atomic_compare_exchange_n(word, &right, wrong, false, __ATOMIC_RELAXED,
-					__ATOMIC_RELAXED))
+					__ATOMIC_RELAXED)) {
+		lie_linger();
 		__atomic_compare_exchange_n(word, &wrong, right, false, __ATOMIC_RELAXED,
 					    __ATOMIC_RELAXED);
+	}
 	return true;
 }
 
