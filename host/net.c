@@ -4,9 +4,11 @@
  *
  * Theory
  * ------
- * Queue 0 receives, queue 1 transmits; the control queue, the MAC address and
- * the link stay with the front-end. What the card stands on is a port
- * (net_port.h): a tap with offloads, or a stream of plain frames.
+ * Queues come in pairs: even ones receive, odd ones transmit; the control queue, the MAC
+ * address and the link stay with the front-end. What a pair stands on is a port
+ * (net_port.h): a queue of a tap with offloads, or a stream of plain frames. A pair whose
+ * receiving queue is not enabled has its port detached: a network that spreads what comes
+ * over several queues must not send into one that nobody serves.
  *
  * Transmit: a chain's net header is copied and checked once (net_hdr_check()),
  * and the port sends the private header with the frame straight from guest
@@ -30,9 +32,6 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#define NET_RX		0u
-#define NET_TX		1u
-#define NET_QUEUES	2u
 #define NET_BYTES	(1u << 20)	/* of a chain */
 #define NET_MERGE_MAX	256u		/* chains that a frame may take */
 #define NET_MTU_MIN	68u		/* of IPv4 (RFC 791) */
@@ -43,12 +42,14 @@
  * @dev: what it has in common with other devices
  * @mtu: frames that are longer are dropped; 0: none is too long; the control thread
  *	changes it, atomically
- * @port: what it stands on
+ * @pairs: of queues
+ * @port: what each of them stands on
  */
 struct net {
 	struct device dev;
 	u32 mtu;
-	struct net_port *port;
+	u16 pairs;
+	struct net_port *port[OPTIONS_PAIRS_MAX];
 };
 
 /**
@@ -58,6 +59,7 @@ struct net {
  * @delay: how long
  * @frame: the frame that is held
  * @held: there is one
+ * @attached: the port takes part in its network
  * @merge: several chains for a frame were negotiated
  * @chains: number of chains that it has
  * @at: bytes of it that are in them
@@ -72,6 +74,7 @@ struct net_rx {
 	struct __kernel_timespec delay;
 	struct net_frame frame;
 	bool held;
+	bool attached;
 	bool merge;
 	unsigned int chains;
 	u32 at;
@@ -96,6 +99,16 @@ struct net_tx {
 static struct net *net_of(const struct queue *q)
 {
 	return container_of(q->dev, struct net, dev);
+}
+
+static struct net_port *net_port_of(const struct queue *q)
+{
+	return net_of(q)->port[q->index / 2];
+}
+
+static bool net_receives(const struct queue *q)
+{
+	return !(q->index & 1);
 }
 
 unsigned int net_port_gather(const struct ring_chain *c, struct iovec *iov)
@@ -133,7 +146,7 @@ static enum device_served net_wait_port(struct queue *q, struct queue_op *op, sh
 	sqe = queue_sqe(q, op);
 	if (!sqe)
 		return DEVICE_BLOCKED;
-	io_uring_prep_poll_add(sqe, net_of(q)->port->fd, (unsigned int)events);
+	io_uring_prep_poll_add(sqe, net_port_of(q)->fd, (unsigned int)events);
 	queue_submit(sqe, op);
 	return DEVICE_BLOCKED;
 }
@@ -142,7 +155,7 @@ static enum device_served net_wait_port(struct queue *q, struct queue_op *op, sh
 
 static enum device_served net_wait_retry(struct queue *q, struct net_rx *rx)
 {
-	u32 ms = net_of(q)->port->retry_ms;
+	u32 ms = net_port_of(q)->retry_ms;
 	struct io_uring_sqe *sqe;
 
 	if (rx->retry.pending)
@@ -254,6 +267,18 @@ static int net_rx_deliver(struct queue *q, struct net_rx *rx)
 	return 0;
 }
 
+/* Take part in the network or not. */
+static void net_rx_attach(const struct queue *q, struct net_rx *rx, bool on)
+{
+	struct net_port *port = net_port_of(q);
+
+	if (rx->attached == on)
+		return;
+	if (port->ops->attach)
+		port->ops->attach(port, on);
+	rx->attached = on;
+}
+
 /* Is the frame too long for what the front-end said the network carries? */
 static bool net_rx_over_mtu(const struct queue *q, const struct net_frame *f)
 {
@@ -270,11 +295,12 @@ static bool net_rx_over_mtu(const struct queue *q, const struct net_frame *f)
 
 static enum device_served net_rx_serve(struct queue *q, struct net_rx *rx)
 {
-	struct net_port *port = net_of(q)->port;
+	struct net_port *port = net_port_of(q);
 	unsigned int i;
 	int r;
 
-	if (!queue_enabled(q))
+	net_rx_attach(q, rx, queue_enabled(q));
+	if (!rx->attached)
 		return DEVICE_BLOCKED;
 	for (i = 0; i < DEVICE_BUDGET; i++) {
 		if (!rx->held) {
@@ -303,7 +329,7 @@ static enum device_served net_rx_serve(struct queue *q, struct net_rx *rx)
  */
 static int net_tx_chain(struct queue *q, struct net_tx *tx, const struct ring_chain *c)
 {
-	struct net_port *port = net_of(q)->port;
+	struct net_port *port = net_port_of(q);
 	enum net_hdr_fault fault = NET_HDR_FRAME;
 	struct virtio_net_hdr_v1 raw;
 	struct net_hdr hdr;
@@ -326,7 +352,7 @@ static int net_tx_chain(struct queue *q, struct net_tx *tx, const struct ring_ch
 static enum device_served net_tx_serve(struct queue *q, struct net_tx *tx)
 {
 	struct ring_chain c = { .iov = tx->seg };
-	struct net_port *port = net_of(q)->port;
+	struct net_port *port = net_port_of(q);
 	unsigned int i;
 	int r;
 
@@ -352,7 +378,7 @@ static enum device_served net_tx_serve(struct queue *q, struct net_tx *tx)
 
 static enum device_served net_serve(struct queue *q)
 {
-	return q->index == NET_RX ? net_rx_serve(q, q->priv) : net_tx_serve(q, q->priv);
+	return net_receives(q) ? net_rx_serve(q, q->priv) : net_tx_serve(q, q->priv);
 }
 
 static void net_stop(struct queue *q)
@@ -360,7 +386,7 @@ static void net_stop(struct queue *q)
 	struct net_rx *rx = q->priv;
 	struct net_tx *tx = q->priv;
 
-	if (q->index == NET_TX) {
+	if (!net_receives(q)) {
 		queue_cancel(q, &tx->ready);
 		return;
 	}
@@ -377,6 +403,7 @@ static void *net_start_rx(const struct queue *q)
 	rx->ready = (struct queue_op) { .done = net_on_ready };
 	rx->retry = (struct queue_op) { .done = net_on_ready };
 	rx->held = false;
+	rx->attached = false;
 	rx->chains = 0;
 	rx->at = 0;
 	rx->merge = q->features & BIT_ULL(VIRTIO_NET_F_MRG_RXBUF);
@@ -396,19 +423,22 @@ static void *net_start_tx(const struct queue *q)
 
 static int net_start(struct queue *q)
 {
-	struct net_port *port = net_of(q)->port;
-	int r = port->ops->negotiated(port, q->features);
+	struct net_port *port = net_port_of(q);
+	/* It is about frames that come from there, and not to be said while they do. */
+	int r = net_receives(q) ? port->ops->negotiated(port, q->features) : 0;
 
 	if (r)
 		return r;
-	q->priv = q->index == NET_RX ? net_start_rx(q) : net_start_tx(q);
+	q->priv = net_receives(q) ? net_start_rx(q) : net_start_tx(q);
 	return q->priv ? 0 : -ENOMEM;
 }
 
 static void net_finish(struct queue *q)
 {
-	if (q->index == NET_RX)
+	if (net_receives(q)) {
 		net_rx_undo(q, q->priv);
+		net_rx_attach(q, q->priv, false);
+	}
 	free(q->priv);
 	q->priv = NULL;
 }
@@ -450,14 +480,16 @@ static void net_announce(struct device *dev, const u8 *mac)
 	/* Sender and target, each with an IP address that is not known. */
 	memcpy(frame + 22, mac, ETH_ALEN);
 	memcpy(frame + 32, mac, ETH_ALEN);
-	net->port->ops->announce(net->port, frame);
+	net->port[0]->ops->announce(net->port[0], frame);
 }
 
 static void net_close(struct device *dev)
 {
 	struct net *net = container_of(dev, struct net, dev);
+	u16 i;
 
-	net->port->ops->close(net->port);
+	for (i = 0; i < net->pairs; i++)
+		net->port[i]->ops->close(net->port[i]);
 	free(net);
 }
 
@@ -475,6 +507,19 @@ static const struct device_ops net_ops = {
 	.close = net_close,
 };
 
+/* One more pair. Says in one line what is wrong when there is something. */
+static bool net_open_port(struct net *net, const struct options_device *spec)
+{
+	struct net_port *port = spec->tap ? net_tap_open(spec) : net_stream_open(spec);
+
+	if (!port)
+		return false;
+	port->id = net->dev.id;
+	port->limit = &net->dev.limit;
+	net->port[net->pairs++] = port;
+	return true;
+}
+
 struct device *net_open(const struct options_device *spec)
 {
 	struct net *net = calloc(1, sizeof(*net));
@@ -482,17 +527,18 @@ struct device *net_open(const struct options_device *spec)
 	if (!net)
 		return NULL;
 	device_init(&net->dev, &net_ops, spec->id);
-	net->port = spec->tap ? net_tap_open(spec) : net_stream_open(spec);
-	if (!net->port) {
-		free(net);
-		return NULL;
+	while (net->pairs < spec->queues) {
+		if (!net_open_port(net, spec)) {
+			net_close(&net->dev);
+			return NULL;
+		}
 	}
-	net->port->id = net->dev.id;
-	net->port->limit = &net->dev.limit;
-	net->dev.queues = NET_QUEUES;
-	net->dev.queue_num = 1;
-	net->dev.announces = net->port->ops->announce;
-	net->dev.features = net->port->features | BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) |
+	net->dev.queues = 2 * net->pairs;
+	net->dev.queue_num = net->pairs;
+	net->dev.announces = net->port[0]->ops->announce;
+	net->dev.features = net->port[0]->features | BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) |
 			    BIT_ULL(VIRTIO_NET_F_MTU);
+	if (net->pairs > 1)
+		net->dev.features |= BIT_ULL(VIRTIO_NET_F_MQ);
 	return &net->dev;
 }

@@ -31,7 +31,7 @@ struct net_frame {
 
 /**
  * struct net_port_ops - what a kind of port does
- * @negotiated: control thread, before a queue starts: the driver's features;
+ * @negotiated: control thread, before the rx worker runs: the driver's features;
  *	0 or -errno
  * @receive: rx worker: take a frame; 1, 0 when there is none (wait until @fd is
  *	readable), or -ENOTCONN (ask again after @retry_ms)
@@ -40,6 +40,8 @@ struct net_frame {
  *	called once @fd is writable, -EAGAIN when it must be sent again then
  * @finish: tx worker: go on with a frame that was taken; 0 or -EAGAIN; NULL when
  *	frames are never taken in part
+ * @attach: take part in the network, or not; not at first; rx worker, or control thread when that
+ *	does not run; NULL: it always does
  * @announce: control thread: send a frame of NET_ANNOUNCE_BYTES in the driver's stead;
  *	NULL: it cannot
  * @close: free the port
@@ -50,6 +52,7 @@ struct net_port_ops {
 	int (*send)(struct net_port *p, const struct virtio_net_hdr_v1 *hdr,
 		    const struct ring_chain *c);
 	int (*finish)(struct net_port *p);
+	void (*attach)(struct net_port *p, bool on);
 	void (*announce)(struct net_port *p, const u8 *frame);
 	void (*close)(struct net_port *p);
 };
@@ -73,8 +76,8 @@ struct net_port {
 };
 
 /**
- * net_tap_open() - open a tap interface
- * @spec: names it
+ * net_tap_open() - open a tap interface, or one more queue of it
+ * @spec: names it, and says how many queues it has
  *
  * Says in one line what is wrong when there is something.
  *

@@ -12,7 +12,7 @@
  * An interface that is down is no error, since whoever runs the host may bring it up
  * at any time: it is said at the start, and again when the first frame is lost to it.
  *
- * #syscalls readv writev close ioctl:TUNSETOFFLOAD
+ * #syscalls readv writev close ioctl:TUNSETOFFLOAD ioctl:TUNSETQUEUE
  */
 #include "net_port.h"
 
@@ -52,6 +52,7 @@
  * struct net_tap - a tap
  * @port: what it has in common with other ports
  * @name: of the interface, as the user gave it
+ * @queues: it is one of several, and attached only while it is served
  * @csum: the driver takes packets whose checksum is known to be good
  * @down: tx worker: that frames are lost because it is down was said
  * @iov: of the frame being sent
@@ -60,16 +61,28 @@
 struct net_tap {
 	struct net_port port;
 	const char *name;
+	bool queues;
 	bool csum;
 	bool down;
 	struct iovec iov[1 + NET_PORT_SEGS];
 	u8 buf[NET_FRAME_MAX];
 };
 
+/* With several queues frames go to those that are attached. */
+static void net_tap_attach_queue(struct net_port *p, bool on)
+{
+	struct ifreq ifr = { .ifr_flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE };
+
+	if (((struct net_tap *)p)->queues && ioctl(p->fd, TUNSETQUEUE, &ifr))
+		log_peer(p->limit, LOG_WARN, p->id, "tap: a queue cannot be %s: %s",
+			 on ? "attached" : "detached", strerror(errno));
+}
+
 static int net_tap_negotiated(struct net_port *p, u64 features)
 {
 	struct net_tap *tap = (struct net_tap *)p;
 	unsigned int offloads = 0;
+	int r;
 
 	tap->csum = features & BIT_ULL(VIRTIO_NET_F_GUEST_CSUM);
 	if (tap->csum) {
@@ -85,7 +98,11 @@ static int net_tap_negotiated(struct net_port *p, u64 features)
 		if (net_hdr_offloads_driver(features) & NET_OFF_USO)
 			offloads |= TUN_F_USO4 | TUN_F_USO6;
 	}
-	return ioctl(p->fd, TUNSETOFFLOAD, offloads) ? -errno : 0;
+	/* What is detached cannot be told anything. */
+	net_tap_attach_queue(p, true);
+	r = ioctl(p->fd, TUNSETOFFLOAD, offloads) ? -errno : 0;
+	net_tap_attach_queue(p, false);
+	return r;
 }
 
 static int net_tap_receive(struct net_port *p, struct net_frame *f)
@@ -174,11 +191,12 @@ static const struct net_port_ops net_tap_ops = {
 	.negotiated = net_tap_negotiated,
 	.receive = net_tap_receive,
 	.send = net_tap_send,
+	.attach = net_tap_attach_queue,
 	.announce = net_tap_announce,
 	.close = net_tap_close,
 };
 
-static const char *net_tap_advice(int err)
+static const char *net_tap_advice(int err, bool queues)
 {
 	switch (err) {
 	case EPERM:
@@ -187,7 +205,8 @@ static const char *net_tap_advice(int err)
 	case EBUSY:
 		return "another program has it open: stop that or choose another tap";
 	case EINVAL:
-		return "it exists but is no tap of a single queue: choose another name";
+		return queues ? "it exists but is no tap of several queues: choose another name, or make it with multi_queue" :
+				"it exists but is no tap of a single queue: choose another name, or give queues=";
 	case ENOENT:
 	case ENODEV:
 		return "load the kernel module tun";
@@ -226,7 +245,7 @@ static void net_tap_look(const struct net_tap *tap, const char *id)
  * Attach to the interface; sets what this kernel's taps can do. Return: NULL, or the step that
  * failed, with errno.
  */
-static const char *net_tap_attach(int fd, const char *name, u64 *features)
+static const char *net_tap_attach(int fd, const char *name, bool queues, u64 *features)
 {
 	const struct timespec pause = { .tv_nsec = NET_TAP_PAUSE_MS * 1000000L };
 	unsigned int tries = NET_TAP_TRIES;
@@ -236,6 +255,8 @@ static const char *net_tap_attach(int fd, const char *name, u64 *features)
 	memset(&ifr, 0, sizeof(ifr));
 	memcpy(ifr.ifr_name, name, strlen(name));
 	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	if (queues)
+		ifr.ifr_flags |= IFF_MULTI_QUEUE;
 	/*
 	 * The kernel lets go of what a killed process had when the last of its requests is
 	 * over: the daemon that is started in its place must not fail because of that.
@@ -251,11 +272,15 @@ static const char *net_tap_attach(int fd, const char *name, u64 *features)
 	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr) || ioctl(fd, TUNSETVNETLE, &little) ||
 	    ioctl(fd, TUNSETOFFLOAD, 0))
 		return "cannot carry virtio headers";
+	ifr.ifr_flags = IFF_DETACH_QUEUE;
+	if (queues && ioctl(fd, TUNSETQUEUE, &ifr))
+		return "cannot have a queue detached";
 	return NULL;
 }
 
 struct net_port *net_tap_open(const struct options_device *spec)
 {
+	const bool queues = spec->queues > 1;
 	struct net_tap *tap;
 	const char *what;
 	int err;
@@ -269,11 +294,13 @@ struct net_port *net_tap_open(const struct options_device *spec)
 	if (!tap)
 		return NULL;
 	tap->port.ops = &net_tap_ops;
+	tap->queues = queues;
 	tap->port.retry_ms = 1000;
 	tap->name = spec->tap;
 	tap->port.fd = open(NET_TAP_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	what = tap->port.fd < 0 ? "cannot be opened (" NET_TAP_DEVICE ")" :
-				  net_tap_attach(tap->port.fd, spec->tap, &tap->port.features);
+				  net_tap_attach(tap->port.fd, spec->tap, queues,
+						 &tap->port.features);
 	if (!what) {
 		net_tap_look(tap, spec->id);
 		return &tap->port;
@@ -281,7 +308,7 @@ struct net_port *net_tap_open(const struct options_device *spec)
 
 	err = errno;
 	log_error(spec->id, "tap %s %s: %s: %s", spec->tap, what, strerror(err),
-		  net_tap_advice(err));
+		  net_tap_advice(err, queues));
 	if (tap->port.fd >= 0)
 		close(tap->port.fd);
 	free(tap);

@@ -64,8 +64,9 @@ static const char options_help[] =
 "                                      a disk on a file or block device\n"
 "  --device type=blk,socket=PATH,null=SIZE\n"
 "                                      a disk on nothing, for measuring\n"
-"  --device type=net,socket=PATH,tap=NAME\n"
-"                                      a network card on a tap interface\n"
+"  --device type=net,socket=PATH,tap=NAME[,queues=N]\n"
+"                                      a network card on a tap interface, with N pairs\n"
+"                                      of queues (ip tuntap add NAME mode tap multi_queue)\n"
 "  --device type=net,socket=PATH,stream=PATH\n"
 "                                      a network card on a Unix stream socket\n"
 "                                      in the framing of QEMU's -netdev stream\n"
@@ -246,8 +247,12 @@ static int options_check(const struct options_device *d, const char *arg)
 		return options_bad("--device", arg, "path and null exclude each other: give one");
 	if (!net && (d->tap || d->stream))
 		return options_bad("--device", arg, "tap and stream are for type=net only");
-	if (net && (d->path || d->null || d->serial || d->readonly || d->queues))
-		return options_bad("--device", arg, "path, null, serial, readonly and queues are for type=blk only");
+	if (net && (d->path || d->null || d->serial || d->readonly))
+		return options_bad("--device", arg, "path, null, serial and readonly are for type=blk only");
+	if (net && d->queues > OPTIONS_PAIRS_MAX)
+		return options_bad("--device", arg, "a network card has at most 16 pairs of queues");
+	if (net && d->stream && d->queues > 1)
+		return options_bad("--device", arg, "a stream has one pair of queues: leave queues= out");
 	if (net && !d->tap == !d->stream)
 		return options_bad("--device", arg, "a network card needs either tap= or stream=");
 	return 0;
@@ -269,8 +274,8 @@ static int options_push(struct options *o, struct options_device *d)
 		if (!strcmp(o->device[i].id, d->id))
 			return options_bad("id", d->id, "two devices have it: give each its own id=");
 	}
-	if (d->type == OPTIONS_BLK && !d->queues)
-		d->queues = OPTIONS_QUEUES;
+	if (!d->queues)
+		d->queues = d->type == OPTIONS_BLK ? OPTIONS_QUEUES : 1;
 	o->device[o->devices++] = *d;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #define OPTIONS_SERIAL_BYTES	20u	/* virtio 1.2, 5.2.6: device ID string */
 #define OPTIONS_QUEUES		16u	/* of a disk, when not said */
 #define OPTIONS_QUEUES_MAX	64u
+#define OPTIONS_PAIRS_MAX	16u	/* of queues of a card */
 
 /* enum options_type - types of devices */
 enum options_type {
@@ -28,7 +29,7 @@ enum options_type {
  * @null: disk: without @path: bytes of a disk that stands on nothing
  * @serial: disk: up to OPTIONS_SERIAL_BYTES characters, or NULL
  * @readonly: disk: refuse writes
- * @queues: disk: most queues
+ * @queues: disk: most queues; network: pairs of queues
  * @tap: network: name of a tap interface, or NULL
  * @stream: network: path of a Unix stream socket to connect to, or NULL
  *

@@ -41,6 +41,9 @@ done
 refused "a disk on a file and on nothing is refused" ".*path and null exclude each other" \
 	--device "type=blk,socket=$S,path=$D,null=1G"
 refused "a card on nothing is refused" ".*null.* for type=blk only" --device "type=net,socket=$S,tap=tap0,null=1G"
+refused "a card with seventeen pairs is refused" ".*at most 16 pairs" --device "type=net,socket=$S,tap=tap0,queues=17"
+refused "a stream with two pairs is refused" ".*a stream has one pair" \
+	--device "type=net,socket=$S,stream=$S.2,queues=2"
 refused "a device without a socket is refused" ".*no socket" --device "type=blk,path=$D"
 refused "a disk without a file is refused" ".*disk without a file" --device "type=blk,socket=$S"
 refused "a disk with a tap is refused" ".*type=net only" \
