@@ -151,6 +151,7 @@ static int jail_lock_paths(const struct options *o)
 				     LANDLOCK_CREATE_RULESET_VERSION);
 	struct jail_rules rules = { 0 };
 	unsigned int i;
+	size_t bytes;
 	int fd, r;
 
 	if (version < 1) {
@@ -161,9 +162,9 @@ static int jail_lock_paths(const struct options *o)
 	rules.files = BIT_ULL(jail_file_rights[i]) - 1;
 	rules.net = version >= 4 ? 3 : 0;
 	rules.scope = version >= 6 ? 3 : 0;
-	fd = (int)syscall(SYS_landlock_create_ruleset, &rules,
-			  version >= 6 ? sizeof(rules) :
-			  version >= 4 ? offsetof(struct jail_rules, scope) : sizeof(rules.files), 0);
+	bytes = version >= 6 ? sizeof(rules) :
+		version >= 4 ? offsetof(struct jail_rules, scope) : sizeof(rules.files);
+	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, bytes, 0);
 	if (fd < 0)
 		return -errno;
 	for (i = 0; i < o->devices; i++) {

@@ -47,7 +47,7 @@
 
 #define MEMORY_GRANULE		(2ull << 20)
 #define MEMORY_GRANULE_MAX	(1ull << 30)
-/* Regions of all sessions together: each has its slots, a new table, and a log and its successor. */
+/* Of all sessions together: each has slots, a table that is new, and two logs likewise. */
 #define MEMORY_RESERVED		(OPTIONS_DEVICES * (MEMORY_SLOTS + MESSAGE_REGIONS + 2))
 #define MEMORY_SPAN_MAX		(4ull << 40)	/* addresses of a session */
 #define MEMORY_SPANS_MAX	(64ull << 40)	/* of all sessions together */
