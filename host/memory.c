@@ -57,6 +57,7 @@
  * @guest: guest-physical address
  * @user: address in the front-end
  * @bytes: size
+ * @again: how often it was added once more
  * @fd: the file, or -1 when all of it is mapped
  * @granule: bytes of a granule; a power of two
  * @page: bytes to which a mapping must be aligned
@@ -72,6 +73,7 @@ struct memory_region {
 	u64 guest;
 	u64 user;
 	u64 bytes;
+	u32 again;
 	int fd;
 	u64 granule;
 	u64 page;
@@ -384,14 +386,29 @@ int memory_open_file(struct message *m, const struct message_region *w, const ch
 	return memory_open_regions(m, w, 1, why, memory);
 }
 
+static struct memory_region *memory_find(struct memory *memory, const struct message_region *w)
+{
+	struct memory_region *r;
+
+	for (r = memory->region; r < memory->region + memory->regions; r++) {
+		if (r->guest == w->guest && r->user == w->user && r->bytes == w->bytes)
+			return r;
+	}
+	return NULL;
+}
+
 int memory_add(struct message *m, const char **why, struct memory **memory)
 {
 	const struct message_region region = m->slot.region;
+	struct memory_region *r = *memory ? memory_find(*memory, &region) : NULL;
 
 	if (!*memory)
 		return memory_open_file(m, &region, why, memory);
+	*why = NULL;
 	if (m->fds != 1)
 		*why = "no file descriptor";
+	else if (r)
+		r->again++;
 	else if ((*memory)->regions == MEMORY_SLOTS)
 		*why = "more regions than there are slots";
 	else
@@ -402,18 +419,20 @@ int memory_add(struct message *m, const char **why, struct memory **memory)
 int memory_remove(const struct message *m, const char **why, struct memory *memory)
 {
 	const struct message_region w = m->slot.region;
-	struct memory_region *r;
+	struct memory_region *r = memory ? memory_find(memory, &w) : NULL;
 
-	for (r = memory ? memory->region : NULL; r && r < memory->region + memory->regions; r++) {
-		if (r->guest != w.guest || r->user != w.user || r->bytes != w.bytes)
-			continue;
-		memory_drop(memory, r);
-		/* The last one takes its place. */
-		*r = memory->region[--memory->regions];
+	if (!r) {
+		*why = "there is no such region";
+		return -EPROTO;
+	}
+	if (r->again) {
+		r->again--;
 		return 0;
 	}
-	*why = "there is no such region";
-	return -EPROTO;
+	memory_drop(memory, r);
+	/* The last one takes its place. */
+	*r = memory->region[--memory->regions];
+	return 0;
 }
 
 void memory_close(struct memory *memory)

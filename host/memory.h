@@ -41,7 +41,10 @@ int memory_open_file(struct message *m, const struct message_region *w, const ch
  * @why: set, when an error is returned, to what is wrong with it, in words
  * @memory: the regions; NULL in it: there is none yet
  *
- * No queue runs on them. Return: 0, or -EPROTO for a region that cannot be; then nothing changed.
+ * No queue runs on them. One that is there already is counted, and has to be removed as often: QEMU
+ * 7.2 sends all of them for each pair of queues of a card.
+ *
+ * Return: 0, or -EPROTO for a region that cannot be; then nothing changed.
  */
 int memory_add(struct message *m, const char **why, struct memory **memory);
 

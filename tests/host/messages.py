@@ -177,8 +177,10 @@ lie("case 61: a status of nine bits", one(SET_STATUS, struct.pack("=Q", 256)))
 lie("case 61: an MTU for a disk", one(NET_SET_MTU, struct.pack("=Q", 1500)))
 lie("case 61: an announcement by a disk", one(SEND_RARP, bytes(8)))
 lie("case 63: a region that is added without its file", one(ADD_MEM_REG, slot(size=4096)))
-lie("case 63: a region that is added twice", one(ADD_MEM_REG, slot(size=4096), [MEM.fd]),
-    one(ADD_MEM_REG, slot(size=4096), [MEM.fd]))
+lie("case 63: a region that is added with another size", one(ADD_MEM_REG, slot(size=4096), [MEM.fd]),
+    one(ADD_MEM_REG, slot(size=8192), [MEM.fd]))
+lie("case 63: a region that is added twice and removed thrice",
+    *[one(ADD_MEM_REG, slot(size=4096), [MEM.fd])] * 2, *[one(REM_MEM_REG, slot(size=4096))] * 3)
 lie("case 63: a region that is removed and was not there", one(REM_MEM_REG, slot(size=4096)))
 lie("case 63: a region that is removed with another size", one(ADD_MEM_REG, slot(size=8192), [MEM.fd]),
     one(REM_MEM_REG, slot(size=4096)))

@@ -107,7 +107,7 @@ machine_disk() {
 	)
 }
 
-# machine_nic ID MAC tap=NAME|stream=SOCKET [BACKEND [QEMU-OPTIONS]]
+# machine_nic ID MAC tap=NAME|stream=SOCKET [BACKEND [QEMU-OPTIONS [NETDEV-OPTIONS]]]
 machine_nic() {
 	local id=$1 backend=${4:-airlockd}
 
@@ -115,7 +115,7 @@ machine_nic() {
 	machine_port
 	M_ARGS+=(
 		-chardev "socket,id=$id-chardev,path=$SOCKET${M_RECONNECT:+,reconnect=$M_RECONNECT}"
-		-netdev "vhost-user,id=$id-netdev,chardev=$id-chardev"
+		-netdev "vhost-user,id=$id-netdev,chardev=$id-chardev${6:+,$6}"
 		-device "virtio-net-pci,id=$id,netdev=$id-netdev,mac=$2,bus=$PORT,$M_VIRTIO,romfile=${M_NIC_OPTIONS:+,$M_NIC_OPTIONS}${5:+,$5}"
 	)
 }
