@@ -5,16 +5,9 @@
 #
 # A card with several pairs of queues, on a tap in a network namespace of its own.
 set -euo pipefail
-if [ -z "${AIRLOCK_TAP_INSIDE:-}" ]; then
-	[ "$(id -u)" -eq 0 ] && inside=(unshare -n) || inside=(unshare -rn)
-	if ! why=$("${inside[@]}" sh -c 'ip tuntap add tap0 mode tap multi_queue' 2>&1); then
-		printf '1..0 # SKIP no tap can be had: %s\n' "$(head -n 1 <<<"$why")"
-		exit 0
-	fi
-	AIRLOCK_TAP_INSIDE=1 exec "${inside[@]}" "$0" "$@"
-fi
 # shellcheck source=tests/host/rig.bash
 . "$(dirname "$0")/rig.bash"
+in_own_network 'mode tap multi_queue' "$@"
 status=0
 work_dir pairs
 ip tuntap add tap0 mode tap multi_queue
