@@ -80,7 +80,7 @@ static int jail_give_sockets(const struct options *o, const struct passwd *user)
 	for (i = 0; i < o->devices; i++) {
 		const struct options_device *d = &o->device[i];
 
-		if (d->socket && lchown(d->socket, user->pw_uid, user->pw_gid)) {
+		if (d->socket && !d->client && lchown(d->socket, user->pw_uid, user->pw_gid)) {
 			log_error(d->id, "socket path %s cannot be given to user %s: %s", d->socket,
 				  o->user, strerror(errno));
 			return -EPERM;
@@ -168,7 +168,7 @@ static int jail_lock_paths(const struct options *o)
 	if (fd < 0)
 		return -errno;
 	for (i = 0; i < o->devices; i++) {
-		if (o->device[i].socket)
+		if (o->device[i].socket && !o->device[i].client)
 			jail_allow_removal(fd, o->device[i].socket);
 	}
 	r = syscall(SYS_landlock_restrict_self, fd, 0) ? -errno : 0;
@@ -192,14 +192,14 @@ static int jail_allow(scmp_filter_ctx filter, const struct jail_syscall *s)
 	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, nr, s->arg ? 1 : 0, &value);
 }
 
-/* Only who looks for the server of a stream makes sockets. */
+/* Only who looks for the server of a stream, or for a front-end, makes sockets. */
 static bool jail_is_needed(const struct options *o, const char *name)
 {
 	unsigned int i;
 
 	if (strcmp(name, "socket") && strcmp(name, "connect"))
 		return true;
-	for (i = 0; i < o->devices && !o->device[i].stream; i++)
+	for (i = 0; i < o->devices && !o->device[i].stream && !o->device[i].client; i++)
 		;
 	return i < o->devices;
 }

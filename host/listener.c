@@ -11,10 +11,13 @@
  * such a one is replaced. At the end the file is removed, if it is still the one
  * that was made here.
  *
+ * The front-end can also be the one that listens (client=on): then it is connected to, and tried
+ * again by the clock while it is not there, and when a session is over.
+ *
  * A socket can also be inherited: one that listens, or one that is connected
  * already; the latter is done with when its connection ends.
  *
- * #syscalls accept4 timerfd_create timerfd_settime read close
+ * #syscalls socket:AF_UNIX connect accept4 timerfd_create timerfd_settime read close
  */
 #include "listener.h"
 
@@ -39,12 +42,14 @@
  * @ev: the socket; -1 when it is used up
  * @closed: bell of the device's closer
  * @pause: timer: end of a pause, or -1 until started
+ * @front: of a front-end that listens: its address
  * @short_of: a pause was said
  * @path: file to remove at the end, or NULL
  * @st_dev: identity of that file
  * @st_ino: likewise
  * @session: the front-end, or NULL
  * @connected: @ev is an inherited connection
+ * @client: the front-end listens
  * @stopped: takes no more front-ends
  */
 struct listener {
@@ -53,12 +58,14 @@ struct listener {
 	struct loop_event ev;
 	struct loop_event closed;
 	struct loop_event pause;
+	struct sockaddr_un front;
 	bool short_of;
 	const char *path;
 	dev_t st_dev;
 	ino_t st_ino;
 	struct session *session;
 	bool connected;
+	bool client;
 	bool stopped;
 };
 
@@ -71,13 +78,68 @@ static void listener_wait(struct listener *l, struct loop_event *ev)
 		log_error(l->dev->id, "cannot listen again: %s", strerror(-r));
 }
 
+static void listener_wait_pause(struct listener *l)
+{
+	static const struct itimerspec in = {
+		.it_value.tv_nsec = LISTENER_PAUSE_MS * 1000000L,
+	};
+
+	/* Setting the timer also takes back that it expired. */
+	timerfd_settime(l->pause.fd, 0, &in, NULL);
+	listener_wait(l, &l->pause);
+}
+
+/* The device is free: wait for the next front-end. */
+static void listener_again(struct listener *l)
+{
+	/* One that connects and goes, over and over, is not to be connected to without a pause. */
+	if (l->client)
+		listener_wait_pause(l);
+	else
+		listener_wait(l, &l->ev);
+}
+
 static void listener_on_ended(void *ctx)
 {
 	struct listener *l = ctx;
 
 	l->session = NULL;
-	if (!l->stopped && !l->connected)
-		listener_wait(l, closer_idle(l->dev->closer) ? &l->ev : &l->closed);
+	if (l->stopped || l->connected)
+		return;
+	if (!closer_idle(l->dev->closer))
+		listener_wait(l, &l->closed);
+	else
+		listener_again(l);
+}
+
+static int listener_serve(struct listener *l, int sock)
+{
+	l->session = session_open(l->dev, l->loop, sock, listener_on_ended, l);
+	return l->session ? 0 : -ENOMEM;
+}
+
+/* Connect to a front-end that listens, or try again later. */
+static void listener_dial(struct listener *l)
+{
+	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool there = sock >= 0 && !connect(sock, (const struct sockaddr *)&l->front,
+					   sizeof(l->front));
+
+	if (there) {
+		l->short_of = false;
+		log_peer(&l->dev->limit, LOG_INFO, l->dev->id, "connected to the front-end at %s",
+			 l->front.sun_path);
+		if (!listener_serve(l, sock))
+			return;
+	} else {
+		if (!l->short_of)
+			log_info(l->dev->id, "no front-end at %s yet (%s): trying again",
+				 l->front.sun_path, strerror(errno));
+		l->short_of = true;
+		if (sock >= 0)
+			close(sock);
+	}
+	listener_wait_pause(l);
 }
 
 static void listener_on_closed(struct loop_event *ev)
@@ -89,7 +151,7 @@ static void listener_on_closed(struct loop_event *ev)
 	if (read(ev->fd, &count, sizeof(count)) < 0 || !closer_idle(l->dev->closer))
 		return;
 	loop_del(l->loop, ev);
-	listener_wait(l, &l->ev);
+	listener_again(l);
 }
 
 static void listener_on_pause(struct loop_event *ev)
@@ -97,30 +159,21 @@ static void listener_on_pause(struct loop_event *ev)
 	struct listener *l = container_of(ev, struct listener, pause);
 
 	loop_del(l->loop, ev);
-	listener_wait(l, &l->ev);
+	if (l->client)
+		listener_dial(l);
+	else
+		listener_wait(l, &l->ev);
 }
 
 /* Do not listen for a while: the socket would only say again that it is ready. */
 static void listener_pause(struct listener *l, int err)
 {
-	static const struct itimerspec in = {
-		.it_value.tv_nsec = LISTENER_PAUSE_MS * 1000000L,
-	};
-
 	if (!l->short_of)
 		log_peer(&l->dev->limit, LOG_WARN, l->dev->id,
 			 "cannot take a front-end: %s; trying again", strerror(err));
 	l->short_of = true;
-	/* Setting the timer also takes back that it expired. */
-	timerfd_settime(l->pause.fd, 0, &in, NULL);
 	loop_del(l->loop, &l->ev);
-	listener_wait(l, &l->pause);
-}
-
-static int listener_serve(struct listener *l, int sock)
-{
-	l->session = session_open(l->dev, l->loop, sock, listener_on_ended, l);
-	return l->session ? 0 : -ENOMEM;
+	listener_wait_pause(l);
 }
 
 static void listener_on_connect(struct loop_event *ev)
@@ -138,6 +191,19 @@ static void listener_on_connect(struct loop_event *ev)
 	log_peer(&l->dev->limit, LOG_INFO, l->dev->id, "front-end connected");
 	if (!listener_serve(l, sock))
 		loop_del(l->loop, &l->ev);
+}
+
+/* Says what is wrong. */
+static int listener_address(const struct listener *l, struct sockaddr_un *sa, const char *path)
+{
+	*sa = (struct sockaddr_un) { .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(sa->sun_path)) {
+		log_error(l->dev->id, "socket path %s is too long: use at most %zu characters",
+			  path, sizeof(sa->sun_path) - 1);
+		return -ENAMETOOLONG;
+	}
+	strcpy(sa->sun_path, path);
+	return 0;
 }
 
 /* Is somebody listening at the address? 1: yes, 0: nobody any more, -errno. */
@@ -171,16 +237,13 @@ static int listener_bind(int fd, const struct sockaddr_un *sa, int mode)
 /* Bind, replacing a socket that nobody listens to. Says what is wrong. */
 static int listener_bind_path(struct listener *l, const char *path, int mode)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct sockaddr_un sa;
 	struct stat st;
 	int r;
 
-	if (strlen(path) >= sizeof(sa.sun_path)) {
-		log_error(l->dev->id, "socket path %s is too long: use at most %zu characters",
-			  path, sizeof(sa.sun_path) - 1);
-		return -ENAMETOOLONG;
-	}
-	strcpy(sa.sun_path, path);
+	r = listener_address(l, &sa, path);
+	if (r)
+		return r;
 	r = listener_bind(l->ev.fd, &sa, mode);
 	if (r == -EADDRINUSE) {
 		if (lstat(path, &st) || !S_ISSOCK(st.st_mode)) {
@@ -257,6 +320,12 @@ struct listener *listener_open(struct device *dev, const struct options_device *
 			goto fail;
 		return l;
 	}
+	l->client = spec->client;
+	if (l->client) {
+		if (listener_address(l, &l->front, spec->socket))
+			goto fail;
+		return l;
+	}
 	l->ev.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->ev.fd < 0) {
 		log_error(dev->id, "cannot make a socket: %s", strerror(errno));
@@ -287,12 +356,14 @@ int listener_start(struct listener *l, struct loop *loop)
 	}
 	/* Now, since there may be none to be had when it is needed. */
 	l->pause.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	r = l->pause.fd < 0 ? -errno : loop_add(loop, &l->ev);
+	r = l->pause.fd < 0 ? -errno : l->client ? 0 : loop_add(loop, &l->ev);
 	if (r) {
 		log_error(l->dev->id, "cannot listen: %s", strerror(-r));
 		return r;
 	}
-	if (l->path)
+	if (l->client)
+		listener_dial(l);
+	else if (l->path)
 		log_info(l->dev->id, "waiting for a front-end at %s", l->path);
 	else
 		log_info(l->dev->id, "waiting for a front-end at file descriptor %d", l->ev.fd);

@@ -71,8 +71,10 @@ static const char options_help[] =
 "                                      a network card on a Unix stream socket\n"
 "                                      in the framing of QEMU's -netdev stream\n"
 "                                      (passt)\n"
-"           [,mode=OCTAL][,id=NAME]    of any device: permissions of its socket\n"
-"                                      (0660), its name in messages\n"
+"           [,mode=OCTAL][,id=NAME][,client=on]\n"
+"                                      of any device: permissions of its socket\n"
+"                                      (0660), its name in messages, whether its\n"
+"                                      front-end listens there\n"
 "                                      A comma in a value is written twice: ,,\n"
 "  --log-level LEVEL                   error, warn, info or debug\n"
 "  --user NAME                         become that user when all is open\n"
@@ -116,6 +118,12 @@ static int options_set(const char **field, const char *what, const char *arg)
 		return options_bad(what, arg, "empty: give it a value");
 	*field = arg;
 	return 0;
+}
+
+static int options_switch(const char *what, const char *arg, bool *on)
+{
+	*on = !strcmp(arg, "on");
+	return *on || !strcmp(arg, "off") ? 0 : options_bad(what, arg, "use on or off");
 }
 
 static int options_number(const char *what, const char *arg, long min, long max, long *value)
@@ -182,7 +190,7 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 {
 	static const char *const names[] = {
 		"type", "socket", "path", "serial", "readonly", "queues", "tap", "stream", "id",
-		"mode", "null",
+		"mode", "null", "client",
 	};
 	unsigned int i;
 	long number;
@@ -212,10 +220,7 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 			return options_bad("serial", value, "use at most 20 characters");
 		return options_set(&d->serial, "serial", value);
 	case 4:
-		if (strcmp(value, "on") && strcmp(value, "off"))
-			return options_bad("readonly", value, "use on or off");
-		d->readonly = !strcmp(value, "on");
-		return 0;
+		return options_switch("readonly", value, &d->readonly);
 	case 5:
 		if (options_number("queues", value, 1, OPTIONS_QUEUES_MAX, &number))
 			return -EINVAL;
@@ -229,8 +234,10 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 		return options_id(d, value);
 	case 9:
 		return options_mode(d, value);
-	default:
+	case 10:
 		return options_size(d, value);
+	default:
+		return options_switch("client", value, &d->client);
 	}
 }
 
@@ -243,6 +250,8 @@ static int options_check(const struct options_device *d, const char *arg)
 		return options_bad("--device", arg, "no socket: say where its front-end connects (socket=)");
 	if (!net && !d->path && !d->null)
 		return options_bad("--device", arg, "a disk without a file: say which (path=)");
+	if (d->client && d->mode >= 0)
+		return options_bad("--device", arg, "a socket of the front-end's has its own permissions: leave mode= out");
 	if (d->path && d->null)
 		return options_bad("--device", arg, "path and null exclude each other: give one");
 	if (!net && (d->tap || d->stream))
@@ -427,10 +436,7 @@ static int options_one(struct options *o, struct options_single *s, int opt)
 	case OPT_USER:
 		return options_set(&o->user, "--user", optarg);
 	case OPT_SANDBOX:
-		if (strcmp(optarg, "on") && strcmp(optarg, "off"))
-			return options_bad("--sandbox", optarg, "use on or off");
-		o->sandbox = !strcmp(optarg, "on");
-		return 0;
+		return options_switch("--sandbox", optarg, &o->sandbox);
 	default:
 		return -EINVAL;
 	}

@@ -23,6 +23,7 @@ enum options_type {
  * @type: its type
  * @id: its name; unique
  * @socket: path of the socket to listen on, or NULL
+ * @client: the front-end listens at @socket
  * @mode: permissions of @socket, or -1: what the umask says
  * @fd: inherited socket, when @socket is NULL
  * @path: disk: the image
@@ -39,6 +40,7 @@ struct options_device {
 	enum options_type type;
 	char id[OPTIONS_ID_BYTES];
 	const char *socket;
+	bool client;
 	int mode;
 	int fd;
 	const char *path;

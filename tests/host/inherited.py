@@ -135,6 +135,26 @@ def _():
     assert status == 0, err
 
 
+@check("a front-end that listens is connected to, also when it comes later, and again")
+def _():
+    process = subprocess.Popen(
+        [DAEMON, "--device", "type=blk,socket=%s,path=%s,client=on" % (PATH, IMAGE)], text=True,
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        while "no front-end at" not in process.stderr.readline():
+            pass
+        with listening() as server:
+            server.settimeout(DEADLINE)
+            for _ in range(3):
+                reads(server.accept()[0])
+        os.unlink(PATH)
+        process.send_signal(signal.SIGTERM)
+        err = process.communicate(timeout=DEADLINE)[1]
+        assert process.returncode == 0 and "connected to the front-end" in err, err
+    finally:
+        process.kill()
+
+
 @check("a socket that neither listens nor is connected is refused")
 def _():
     refused(socket.socket(*STREAM), "neither listens nor is connected")

@@ -41,6 +41,10 @@ done
 refused "a disk on a file and on nothing is refused" ".*path and null exclude each other" \
 	--device "type=blk,socket=$S,path=$D,null=1G"
 refused "a card on nothing is refused" ".*null.* for type=blk only" --device "type=net,socket=$S,tap=tap0,null=1G"
+refused "permissions of a socket that is the front-end's are refused" ".*leave mode= out" \
+	--device "type=blk,socket=$S,path=$D,client=on,mode=0660"
+refused "a client that is neither on nor off is refused" "client 'maybe': use on or off" \
+	--device "type=blk,socket=$S,path=$D,client=maybe"
 refused "a card with seventeen pairs is refused" ".*at most 16 pairs" --device "type=net,socket=$S,tap=tap0,queues=17"
 refused "a stream with two pairs is refused" ".*a stream has one pair" \
 	--device "type=net,socket=$S,stream=$S.2,queues=2"

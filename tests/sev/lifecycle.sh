@@ -102,16 +102,17 @@ every_probe() {
 }
 
 # Without a failure, again and again: what a device had must be there for the next one. Nobody else keeps
-# account of pages. A device has more than a MiB; what else comes and goes is less.
+# account of pages. A disk has 2.6 MiB and a card 1.5, so either would be more than what comes and goes
+# besides, up to 40 MiB of memory that the kernel does not call free for a while.
 pages_come_back() {
 	local before after
 
 	before=$(free_kib)
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
-		guest -t 120 "$(to_bind main) && $(to_bind nic) && $(to_unbind main) && $(to_unbind nic)"
-	done
+	guest -t 900 "for i in \$(seq 48); do
+			$(to_bind main) && $(to_bind nic) && $(to_unbind main) && $(to_unbind nic) || exit
+		done"
 	after=$(free_kib)
-	[ $((before - after)) -lt 12288 ] || fail "$((before - after)) KiB are gone"
+	[ $((before - after)) -lt 65536 ] || fail "$((before - after)) KiB are gone"
 }
 
 # free_kib - once nothing is kept for a moment
