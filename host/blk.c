@@ -329,6 +329,25 @@ static void blk_advance(struct blk_io *io, u32 bytes)
 	io->iov->iov_len -= bytes;
 }
 
+static bool blk_has_ranges(const struct blk_io *io)
+{
+	return io->req.op == BLK_OP_DISCARD || io->req.op == BLK_OP_ZEROES;
+}
+
+/* So many bytes could not be done, for what the operation ended with: say so, and fail. */
+static void blk_fail(struct queue *q, struct blk_io *io, u32 bytes, u64 at, int res, u32 good)
+{
+	static const char *const names[] = {
+		[BLK_OP_READ] = "read", [BLK_OP_WRITE] = "write", [BLK_OP_FLUSH] = "flush",
+		[BLK_OP_DISCARD] = "discard", [BLK_OP_ZEROES] = "zeroes",
+	};
+
+	log_peer(&q->dev->limit, LOG_WARN, q->dev->id, "%s of %u bytes at %llu failed: %s",
+		 names[io->req.op], bytes, (unsigned long long)at,
+		 res ? strerror(-res) : "the image became shorter");
+	blk_complete(q, io, VIRTIO_BLK_S_IOERR, good);
+}
+
 /* A step of a request of ranges ended. */
 static void blk_range_done(struct queue *q, struct blk_io *io, int res)
 {
@@ -343,11 +362,7 @@ static void blk_range_done(struct queue *q, struct blk_io *io, int res)
 		res = 0;
 	}
 	if (res < 0 || (io->zeroes && !res)) {
-		log_peer(&q->dev->limit, LOG_WARN, q->dev->id, "%s of %u bytes at %llu failed: %s",
-			 io->req.op == BLK_OP_ZEROES ? "zeroes" : "discard", r->bytes,
-			 (unsigned long long)r->offset,
-			 res ? strerror(-res) : "the image became shorter");
-		blk_complete(q, io, VIRTIO_BLK_S_IOERR, 0);
+		blk_fail(q, io, r->bytes, r->offset, res, 0);
 		return;
 	}
 	if (io->zeroes)
@@ -375,7 +390,7 @@ static void blk_on_done(struct queue *q, struct queue_op *op, int res)
 		blk_submit(q, io);
 		return;
 	}
-	if (io->req.op == BLK_OP_DISCARD || io->req.op == BLK_OP_ZEROES) {
+	if (blk_has_ranges(io)) {
 		blk_range_done(q, io, res);
 		return;
 	}
@@ -391,11 +406,7 @@ static void blk_on_done(struct queue *q, struct queue_op *op, int res)
 			blk_complete(q, io, VIRTIO_BLK_S_OK, in ? io->req.bytes : 0);
 		return;
 	}
-	log_peer(&q->dev->limit, LOG_WARN, q->dev->id, "%s of %u bytes at %llu failed: %s",
-		 in ? "read" : io->req.op == BLK_OP_WRITE ? "write" : "flush", left,
-		 (unsigned long long)(io->req.offset + io->done),
-		 res ? strerror(-res) : "the image became shorter");
-	blk_complete(q, io, VIRTIO_BLK_S_IOERR, in ? io->done : 0);
+	blk_fail(q, io, left, io->req.offset + io->done, res, in ? io->done : 0);
 }
 
 /* Remember the data segments of a chain for a request that is bounced. */
@@ -493,8 +504,7 @@ static bool blk_serve_chain(struct queue *q, const struct ring_chain *c)
 	io->bounced = false;
 	io->durable = !(b->disk.features & BIT_ULL(VIRTIO_BLK_F_FLUSH)) ||
 		      __atomic_load_n(&blk_of(q)->through, __ATOMIC_RELAXED);
-	if (status == VIRTIO_BLK_S_OK &&
-	    (io->req.op == BLK_OP_DISCARD || io->req.op == BLK_OP_ZEROES))
+	if (status == VIRTIO_BLK_S_OK && blk_has_ranges(io))
 		status = blk_take_ranges(q, io, c);
 	if (status != VIRTIO_BLK_S_OK) {
 		blk_complete(q, io, (u8)status, 0);

@@ -118,14 +118,25 @@ static int listener_serve(struct listener *l, int sock)
 	return l->session ? 0 : -ENOMEM;
 }
 
+/* Return: a socket that is connected to that address, or -errno. */
+static int listener_connect(const struct sockaddr_un *sa)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int r;
+
+	if (fd < 0 || !connect(fd, (const struct sockaddr *)sa, sizeof(*sa)))
+		return fd < 0 ? -errno : fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
 /* Connect to a front-end that listens, or try again later. */
 static void listener_dial(struct listener *l)
 {
-	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool there = sock >= 0 && !connect(sock, (const struct sockaddr *)&l->front,
-					   sizeof(l->front));
+	int sock = listener_connect(&l->front);
 
-	if (there) {
+	if (sock >= 0) {
 		l->short_of = false;
 		log_peer(&l->dev->limit, LOG_INFO, l->dev->id, "connected to the front-end at %s",
 			 l->front.sun_path);
@@ -134,10 +145,8 @@ static void listener_dial(struct listener *l)
 	} else {
 		if (!l->short_of)
 			log_info(l->dev->id, "no front-end at %s yet (%s): trying again",
-				 l->front.sun_path, strerror(errno));
+				 l->front.sun_path, strerror(-sock));
 		l->short_of = true;
-		if (sock >= 0)
-			close(sock);
 	}
 	listener_wait_pause(l);
 }
@@ -209,15 +218,12 @@ static int listener_address(const struct listener *l, struct sockaddr_un *sa, co
 /* Is somebody listening at the address? 1: yes, 0: nobody any more, -errno. */
 static int listener_probe(const struct sockaddr_un *sa)
 {
-	int fd, r;
+	int r = listener_connect(sa);
 
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	r = connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) ? -errno : 0;
-	close(fd);
+	if (r >= 0)
+		close(r);
 	/* A full backlog means that somebody is there. */
-	if (!r || r == -EAGAIN)
+	if (r >= 0 || r == -EAGAIN)
 		return 1;
 	return r == -ECONNREFUSED ? 0 : r;
 }

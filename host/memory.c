@@ -298,15 +298,6 @@ static const char *memory_take(struct memory *memory, const struct message_regio
 	return NULL;
 }
 
-static struct memory *memory_new(void)
-{
-	struct memory *memory = calloc(1, sizeof(*memory));
-
-	if (memory)
-		pthread_mutex_init(&memory->lock, NULL);
-	return memory;
-}
-
 /* Free what there is of a region. */
 static void memory_drop(struct memory *memory, struct memory_region *r)
 {
@@ -354,9 +345,10 @@ static int memory_open_regions(struct message *m, const struct message_region *r
 		return -EPROTO;
 	}
 	*why = "out of memory";
-	memory = memory_new();
+	memory = calloc(1, sizeof(*memory));
 	if (!memory)
 		return -ENOMEM;
+	pthread_mutex_init(&memory->lock, NULL);
 	for (i = 0; i < num; i++) {
 		*why = memory_take_one(memory, &region[i], m, i);
 		if (*why) {

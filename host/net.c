@@ -42,13 +42,11 @@
  * @dev: what it has in common with other devices
  * @mtu: frames that are longer are dropped; 0: none is too long; the control thread
  *	changes it, atomically
- * @pairs: of queues
- * @port: what each of them stands on
+ * @port: what each pair of queues stands on
  */
 struct net {
 	struct device dev;
 	u32 mtu;
-	u16 pairs;
 	struct net_port *port[OPTIONS_PAIRS_MAX];
 };
 
@@ -488,7 +486,7 @@ static void net_close(struct device *dev)
 	struct net *net = container_of(dev, struct net, dev);
 	u16 i;
 
-	for (i = 0; i < net->pairs; i++)
+	for (i = 0; i < dev->queue_num; i++)
 		net->port[i]->ops->close(net->port[i]);
 	free(net);
 }
@@ -516,7 +514,7 @@ static bool net_open_port(struct net *net, const struct options_device *spec)
 		return false;
 	port->id = net->dev.id;
 	port->limit = &net->dev.limit;
-	net->port[net->pairs++] = port;
+	net->port[net->dev.queue_num++] = port;
 	return true;
 }
 
@@ -527,18 +525,17 @@ struct device *net_open(const struct options_device *spec)
 	if (!net)
 		return NULL;
 	device_init(&net->dev, &net_ops, spec->id);
-	while (net->pairs < spec->queues) {
+	while (net->dev.queue_num < spec->queues) {
 		if (!net_open_port(net, spec)) {
 			net_close(&net->dev);
 			return NULL;
 		}
 	}
-	net->dev.queues = 2 * net->pairs;
-	net->dev.queue_num = net->pairs;
+	net->dev.queues = 2 * spec->queues;
 	net->dev.announces = net->port[0]->ops->announce;
 	net->dev.features = net->port[0]->features | BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) |
 			    BIT_ULL(VIRTIO_NET_F_MTU);
-	if (net->pairs > 1)
+	if (spec->queues > 1)
 		net->dev.features |= BIT_ULL(VIRTIO_NET_F_MQ);
 	return &net->dev;
 }

@@ -528,8 +528,6 @@ static void __shared *queue_area(struct queue *q, u64 addr, size_t bytes, u64 al
 {
 	if (addr & (align - 1))
 		return NULL;
-	if (q->guest)
-		return memory_map(q->memory, addr, (u32)bytes, true);
 	return memory_map_user(q->memory, addr, bytes);
 }
 

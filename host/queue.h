@@ -40,7 +40,6 @@ struct queue_op {
  * @based: @base was set: by the front-end, or when the ring stopped
  * @addr: addresses of the areas in the front-end
  * @addressed: they were told
- * @guest: they are guest-physical
  * @kick: fd that the driver kicks, or -1
  * @polled: the driver does not kick: look by the clock
  * @wanted: to be started as soon as it is set up
@@ -93,7 +92,6 @@ struct queue {
 	bool based;
 	struct message_addr addr;
 	bool addressed;
-	bool guest;
 	int kick;
 	bool polled;
 	bool wanted;

@@ -210,7 +210,7 @@ void request_forget_memory(struct session *s)
 	s->memory = NULL;
 }
 
-/* With GPA_ADDRESSES a region has no other address than the guest's. */
+/* With GPA_ADDRESSES a region has no other address than the guest's, and rings are told by it. */
 static void request_name_region(const struct session *s, struct message_region *w)
 {
 	if (s->protocol & MESSAGE_F_GPA_ADDRESSES)
@@ -349,7 +349,6 @@ static int request_set_vring_addr(struct session *s)
 	if (s->msg.addr.flags)
 		return request_lie(s, "flags that were not offered");
 	q->addr = s->msg.addr;
-	q->guest = s->protocol & MESSAGE_F_GPA_ADDRESSES;
 	q->addressed = true;
 	return REQUEST_OK;
 }

@@ -243,7 +243,7 @@ static bool dead(void)
 	return !waitid(P_PID, (id_t)daemon_pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid;
 }
 
-static int set_up(u64 features)
+static int set_up(void)
 {
 	unsigned int i;
 	int r;
@@ -255,7 +255,6 @@ static int set_up(u64 features)
 		slots[i].mem = fe_alloc(&fe, sizeof(*slots[i].mem));
 		r = slots[i].mem ? 0 : -ENOMEM;
 	}
-	(void)features;
 	return r;
 }
 
@@ -279,7 +278,7 @@ static bool live(char **command, const char *path, u64 features, bool last)
 	       now_us() < end)
 		nanosleep(&pause, NULL);
 	if (!r && !fe.queue[0].size)
-		r = set_up(features);
+		r = set_up();
 	if (!r)
 		r = fe_resume(&fe);
 	if (r && r != -ENOTCONN && !(killer && dead()))

@@ -11,7 +11,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define FE_VERSION	1u
 #define FE_REPLY	5u	/* version 1, and the flag of an answer */
 #define FE_NEED_REPLY	9u
 
@@ -96,7 +95,7 @@ static int fe_send_flags(struct fe *fe, u32 request, u32 flags, const void *payl
 
 int fe_send(struct fe *fe, u32 request, const void *payload, u32 size, int fd)
 {
-	return fe_send_flags(fe, request, FE_VERSION, payload, size, fd);
+	return fe_send_flags(fe, request, MESSAGE_VERSION, payload, size, fd);
 }
 
 /* Take so many bytes; an fd that comes with them is put to @fd. */

@@ -202,10 +202,7 @@ void queue_set_enabled(struct queue *q, bool enabled)
 
 static void __shared *area(struct queue *q, u64 addr, size_t bytes, u64 align)
 {
-	if (addr & (align - 1))
-		return NULL;
-	return q->guest ? memory_map(q->memory, addr, (u32)bytes, true) :
-			  memory_map_user(q->memory, addr, bytes);
+	return addr & (align - 1) ? NULL : memory_map_user(q->memory, addr, bytes);
 }
 
 static bool start_ring(struct queue *q)

@@ -38,11 +38,6 @@ both_used() {
 		fail "a pair was not used"
 }
 
-# counter_above REGEX N
-counter_above() {
-	[ "$(counter "$1")" -gt "$2" ]
-}
-
 one_pair() {
 	local before
 

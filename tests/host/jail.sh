@@ -5,9 +5,9 @@
 #
 # Once it serves, airlockd may do no more than it needs: of a build without sanitizers, which are in the way.
 set -euo pipefail
+JAILED=1
 # shellcheck source=tests/host/rig.bash
 . "$(dirname "$0")/rig.bash"
-DAEMON=$BUILD/airlockd
 SIGSYS=159
 
 # is WORD PATTERN - what the kernel says of the daemon

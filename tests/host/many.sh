@@ -6,9 +6,9 @@
 # 64 disks of one daemon, all busy and then all idle: each is served, they cost little memory, and idle ones no time.
 # How evenly they are served is said and not judged: tests are no place for speed.
 set -euo pipefail
+JAILED=1
 # shellcheck source=tests/host/rig.bash
 . "$(dirname "$0")/rig.bash"
-DAEMON=$BUILD/airlockd
 readonly DEVICES=64
 
 # figure NAME - of the last line

@@ -7,10 +7,6 @@
 set -euo pipefail
 # shellcheck source=tests/host/rig.bash
 . "$(dirname "$0")/rig.bash"
-status=0
 work_dir null
 start_daemon 1 --device "type=blk,socket=$WORK/sock,null=1T"
-PYTHONDONTWRITEBYTECODE=1 python3 "$RIG/null.py" "$WORK/sock" || status=1
-end_daemon || status=1
-[ "$status" -eq 0 ] || note "$WORK/log"
-exit "$status"
+against_daemon null.py "$WORK/sock"

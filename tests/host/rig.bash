@@ -120,7 +120,7 @@ end_daemon() {
 # frontend PROGRAM [WORD]... - serve a disk of 8 MiB, or what DISK names, run a test program
 # of Python against it, and stop; its TAP is the script's, and the daemon has to end well
 frontend() {
-	local status=0 program=$1 disk
+	local program=$1 disk
 
 	shift
 	command -v python3 >/dev/null || die "python3 is missing: install it"
@@ -128,7 +128,14 @@ frontend() {
 	truncate -s 8M "$WORK/disk"
 	disk=${DISK:-$WORK/disk}
 	start_daemon 1 --device "type=blk,socket=$WORK/sock,path=$disk,serial=airlock-test" "$@"
-	PYTHONDONTWRITEBYTECODE=1 python3 "$RIG/$program" "$WORK/sock" "$PID" "$disk" || status=1
+	against_daemon "$program" "$WORK/sock" "$PID" "$disk"
+}
+
+# against_daemon PROGRAM [WORD]... - likewise, with those words, against the one that was started
+against_daemon() {
+	local status=0
+
+	PYTHONDONTWRITEBYTECODE=1 python3 "$RIG/$1" "${@:2}" || status=1
 	if ! end_daemon; then
 		printf '# airlockd did not end well\n'
 		status=1

@@ -64,6 +64,11 @@ counter() {
 		awk -F: '\$1 ~ /^ *($1)\$/ { n += \$2; found = 1 } END { if (found) print n }'" | tr -dc '0-9'
 }
 
+# counter_above REGEX N [NIC]
+counter_above() {
+	[ "$(counter "$1" "${3:-nic}")" -gt "$2" ]
+}
+
 # of_device NAME WORD - what the driver counts under that word in its list of queues
 of_device() {
 	guest "sed -n \"s/^\$(cat /run/$1-pci) -.* $2=\([0-9]*\).*/\1/p\" /sys/kernel/debug/airlock/queues" |

@@ -236,11 +236,6 @@ of_main() {
 	guest "cat /sys/block/\$(cat /run/main)/airlock/$1" | tr -dc '0-9'
 }
 
-# counter_above REGEX N [NIC]
-counter_above() {
-	[ "$(counter "$1" "${3:-nic}")" -gt "$2" ]
-}
-
 # dropped REGEX LINE... - frames are, and counted so; the card is not reset for them. All that were lied
 # about may be ARP's, when connections wait, and too short for what is said of them: then others are.
 dropped() {
