@@ -39,6 +39,9 @@ struct device *device_open(const struct options_device *spec)
 
 	if (!dev)
 		return NULL;
+	dev->sched = spec->sched;
+	if (!dev->sched.threads || dev->sched.threads > dev->queues)
+		dev->sched.threads = dev->queues;
 	dev->closer = closer_open();
 	if (!dev->closer) {
 		log_error(spec->id, "cannot be opened: %s", strerror(errno));

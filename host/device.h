@@ -77,6 +77,7 @@ struct device_ops {
  * @queues: number of vrings
  * @queue_num: what GET_QUEUE_NUM answers: vrings of a disk, pairs of a network card
  * @announces: SEND_RARP is offered
+ * @sched: how its queues are served; @threads is from 1 to @queues
  * @limit: for messages that its peers provoke
  * @closer: of the fds that its front-ends sent
  */
@@ -87,6 +88,7 @@ struct device {
 	u16 queues;
 	u16 queue_num;
 	bool announces;
+	struct options_sched sched;
 	struct log_limit limit;
 	struct closer *closer;
 };

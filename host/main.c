@@ -18,7 +18,7 @@
 #include "loop.h"
 #include "memory.h"
 #include "options.h"
-#include "queue.h"
+#include "worker.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -103,7 +103,7 @@ static void main_raise_limits(void)
 static int main_check_uring(void)
 {
 	const char *why;
-	int r = queue_supported(&why);
+	int r = worker_supported(&why);
 
 	if (r)
 		log_error(NULL, "io_uring is not available (%s): Linux 5.10 or later is needed, with kernel.io_uring_disabled=0 and no filter against it", why);

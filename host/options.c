@@ -14,6 +14,7 @@
 
 #include <ctype.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -75,6 +76,11 @@ static const char options_help[] =
 "                                      of any device: permissions of its socket\n"
 "                                      (0660), its name in messages, whether its\n"
 "                                      front-end listens there\n"
+"           [,threads=N][,cpus=LIST][,poll=MICROSECONDS]\n"
+"                                      of any device: threads that its queues share\n"
+"                                      (one for each queue), processors that these\n"
+"                                      are dealt out to (2:4-7), how long each looks\n"
+"                                      for work before it sleeps (0)\n"
 "                                      A comma in a value is written twice: ,,\n"
 "  --log-level LEVEL                   error, warn, info or debug\n"
 "  --user NAME                         become that user when all is open\n"
@@ -185,12 +191,44 @@ static int options_size(struct options_device *d, const char *arg)
 	return 0;
 }
 
+/* Processors, as numbers and ranges between colons; each must be there for this process. */
+static int options_cpus(struct options_sched *s, const char *arg)
+{
+	unsigned long first, last;
+	const char *at = arg;
+	cpu_set_t set;
+	char *end;
+
+	CPU_ZERO(&set);
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return options_bad("cpus", arg, "this machine does not tell its processors: leave cpus= out");
+	do {
+		first = last = strtoul(at, &end, 10);
+		if (isdigit((unsigned char)*at) && *end == '-') {
+			at = end + 1;
+			last = strtoul(at, &end, 10);
+		}
+		if (!isdigit((unsigned char)*at) || (*end && *end != ':') || first > last ||
+		    last > OPTIONS_CPU_MAX)
+			return options_bad("cpus", arg, "give numbers and ranges between colons, such as 2:4-7");
+		for (; first <= last; first++) {
+			if (!CPU_ISSET(first, &set))
+				return options_bad("cpus", arg, "one of them is not there, or not for this process (taskset -p tells which are)");
+			if (s->cpus == OPTIONS_CPUS)
+				return options_bad("cpus", arg, "give at most 64");
+			s->cpu[s->cpus++] = (u16)first;
+		}
+		at = end + 1;
+	} while (*end);
+	return 0;
+}
+
 /* One key=value of --device; @keys has a bit for each key seen. */
 static int options_pair(struct options_device *d, u32 *keys, const char *key, const char *value)
 {
 	static const char *const names[] = {
 		"type", "socket", "path", "serial", "readonly", "queues", "tap", "stream", "id",
-		"mode", "null", "client",
+		"mode", "null", "client", "threads", "cpus", "poll",
 	};
 	unsigned int i;
 	long number;
@@ -236,8 +274,20 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 		return options_mode(d, value);
 	case 10:
 		return options_size(d, value);
-	default:
+	case 11:
 		return options_switch("client", value, &d->client);
+	case 12:
+		if (options_number("threads", value, 1, OPTIONS_QUEUES_MAX, &number))
+			return -EINVAL;
+		d->sched.threads = (u16)number;
+		return 0;
+	case 13:
+		return options_cpus(&d->sched, value);
+	default:
+		if (options_number("poll", value, 0, OPTIONS_POLL_MAX, &number))
+			return -EINVAL;
+		d->sched.poll_us = (u32)number;
+		return 0;
 	}
 }
 

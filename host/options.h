@@ -11,11 +11,29 @@
 #define OPTIONS_QUEUES		16u	/* of a disk, when not said */
 #define OPTIONS_QUEUES_MAX	64u
 #define OPTIONS_PAIRS_MAX	16u	/* of queues of a card */
+#define OPTIONS_CPUS		64u	/* that threads can be dealt out to */
+#define OPTIONS_CPU_MAX		1023u	/* the highest one */
+#define OPTIONS_POLL_MAX	100000u	/* microseconds */
 
 /* enum options_type - types of devices */
 enum options_type {
 	OPTIONS_BLK,
 	OPTIONS_NET,
+};
+
+/**
+ * struct options_sched - how the queues of a device are served
+ * @threads: among which they are dealt out; 0: each has its own
+ * @poll_us: how long a thread may look for work before it sleeps, up to OPTIONS_POLL_MAX; 0: not at
+ *	all
+ * @cpus: how many of @cpu there are; 0: threads run anywhere
+ * @cpu: where threads run, one on each, over and over
+ */
+struct options_sched {
+	u16 threads;
+	u32 poll_us;
+	u16 cpus;
+	u16 cpu[OPTIONS_CPUS];
 };
 
 /**
@@ -33,6 +51,7 @@ enum options_type {
  * @queues: disk: most queues; network: pairs of queues
  * @tap: network: name of a tap interface, or NULL
  * @stream: network: path of a Unix stream socket to connect to, or NULL
+ * @sched: how it is served
  *
  * Strings belong to struct options.
  */
@@ -50,6 +69,7 @@ struct options_device {
 	u16 queues;
 	const char *tap;
 	const char *stream;
+	struct options_sched sched;
 };
 
 /**

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A vring of a session and the thread that serves it.
+ * A vring of a session.
  *
  * Theory
  * ------
@@ -11,27 +11,24 @@
  *      |                              v
  *      +--------queue_reap()------ draining, then ended: the doorbell rings
  *
- * While a worker runs, everything about the queue but @stop, @enabled and what
- * @call and @err stand for belongs to it; a message that changes anything else
- * waits until the worker has ended (session.c). The worker is one loop around
- * one io_uring: kicks, wake-ups of the control thread and the device's I/O are
- * all operations in it, each with its struct queue_op; one system call a turn
- * submits what was prepared and waits.
+ * While it runs, everything about the queue but @stop, @enabled and what @call and
+ * @err stand for belongs to its worker (worker.c); a message that changes anything else
+ * waits until the queue has ended (session.c). Kicks, calls and the device's I/O
+ * are all operations in the worker's io_uring, each with its struct queue_op.
  *
  * A ring starts at its first kick. A front-end that resumes a guest does not
  * repeat a kick that an earlier back-end has consumed, so an enabled ring is
- * also looked at once when its worker starts; with nothing new in it that has no
- * effect.
+ * also looked at once when it starts; with nothing new in it that has no effect.
  *
  * Stopping: nothing more is taken from the ring, operations that wait for
  * events are cancelled, I/O is waited for, completions are published. Only when
- * no operation is left does the worker end; then no one else can touch guest
- * memory on its behalf and the regions may go.
+ * no operation is left has it ended; then no one else can touch guest memory on
+ * its behalf and the regions may go.
  *
  * Calls. A completion that was published may not have been called: there was no
  * fd yet, or the front-end has just replaced it, or an earlier back-end died in
  * between. Nobody can tell, and a call too many is harmless, so each new fd is
- * called once, and so is the one that is there when a worker starts.
+ * called once, and so is the one that is there when a queue starts.
  *
  * fds of the front-end are eventfds or pipes (session.c sees to that), blocking or
  * not, and hostile. They are only touched by operations of the io_uring. One that
@@ -39,8 +36,7 @@
  * thread that runs it is interrupted, for eventfds and pipes wait interruptibly.
  * So no fd can hold a worker, and close() of one never waits.
  *
- * #syscalls io_uring_setup io_uring_enter io_uring_register
- * #syscalls eventfd2 dup3 read write close poll ppoll
+ * #syscalls eventfd2 dup3 write close
  */
 #include "queue.h"
 
@@ -48,11 +44,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#define QUEUE_ENTRIES		512u	/* of an io_uring: covers any device's depth */
-#define QUEUE_PAUSE_MS		10	/* before the kernel is asked again when it could not */
 #define QUEUE_TICK_NS		200000	/* between looks at a queue that never kicks */
 
 static const u64 queue_one = 1;
@@ -68,28 +61,18 @@ static void queue_broken(struct queue *q, const char *reason)
 		 "queue %u: %s; the queue is off until it is set up again", q->index, reason);
 }
 
-static struct io_uring_sqe *queue_entry(struct queue *q)
+void queue_fail(struct queue *q, const char *reason)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&q->uring);
-
-	if (sqe)
-		return sqe;
-	io_uring_submit(&q->uring);
-	return io_uring_get_sqe(&q->uring);
+	ring_dev_break(&q->ring, RING_CALLER);
+	queue_broken(q, reason);
 }
 
 struct io_uring_sqe *queue_sqe(struct queue *q, struct queue_op *op)
 {
-	struct io_uring_sqe *sqe = queue_entry(q);
+	struct io_uring_sqe *sqe = worker_sqe(q->worker, q, op);
 
-	if (!sqe) {
-		ring_dev_break(&q->ring, RING_CALLER);
-		queue_broken(q, "io_uring takes no more operations");
-		return NULL;
-	}
-	op->pending = true;
-	op->cancelled = false;
-	q->pending++;
+	if (!sqe)
+		queue_fail(q, "io_uring takes no more operations");
 	return sqe;
 }
 
@@ -98,20 +81,9 @@ void queue_submit(struct io_uring_sqe *sqe, struct queue_op *op)
 	io_uring_sqe_set_data(sqe, op);
 }
 
-/* The result of a cancellation is known by the lowest bit of its data. */
 void queue_cancel(struct queue *q, struct queue_op *op)
 {
-	struct io_uring_sqe *sqe;
-
-	if (!op->pending || op->cancelled)
-		return;
-	sqe = queue_entry(q);
-	if (!sqe)
-		return;
-	op->cancelled = true;
-	io_uring_prep_cancel(sqe, op, 0);
-	io_uring_sqe_set_data64(sqe, (uintptr_t)op | 1);
-	q->pending++;
+	worker_cancel(q->worker, op);
 }
 
 void queue_again(struct queue *q)
@@ -119,79 +91,7 @@ void queue_again(struct queue *q)
 	q->work = true;
 }
 
-/* Take every completion that is there. */
-static void queue_reap_ops(struct queue *q)
-{
-	struct io_uring_cqe *cqe;
-	struct queue_op *op;
-	uintptr_t data;
-	int res;
-
-	while (!io_uring_peek_cqe(&q->uring, &cqe)) {
-		data = (uintptr_t)io_uring_cqe_get_data64(cqe);
-		res = cqe->res;
-		io_uring_cqe_seen(&q->uring, cqe);
-		op = (struct queue_op *)(data & ~(uintptr_t)1);
-		q->pending--;
-		if (data & 1) {
-			/*
-			 * Not found: between two states, or behind the one it is
-			 * linked to. Once more, unless it ended and began again.
-			 * One that is found running (-EALREADY) knows now.
-			 */
-			if (res == -ENOENT && op->cancelled) {
-				op->cancelled = false;
-				queue_cancel(q, op);
-			}
-			continue;
-		}
-		op->pending = false;
-		op->done(q, op, res);
-	}
-}
-
-/* Submit what was prepared; with @wait until something ended. */
-static void queue_turn(struct queue *q, bool wait)
-{
-	int r = io_uring_submit_and_wait(&q->uring, wait ? 1 : 0);
-
-	queue_reap_ops(q);
-	if (r >= 0 || r == -EINTR)
-		return;
-	if (r != -EAGAIN && r != -EBUSY && !q->wedged) {
-		ring_dev_break(&q->ring, RING_CALLER);
-		queue_broken(q, strerror(-r));
-		q->wedged = true;
-	}
-	/* Nothing tells when it would work: do not spin. */
-	poll(NULL, 0, QUEUE_PAUSE_MS);
-}
-
 /* ---- events --------------------------------------------------------------- */
-
-static void queue_wait_wake(struct queue *q)
-{
-	struct io_uring_sqe *sqe = queue_sqe(q, &q->op_wake);
-
-	if (!sqe)
-		return;
-	io_uring_prep_poll_add(sqe, q->wake, POLLIN);
-	queue_submit(sqe, &q->op_wake);
-}
-
-static void queue_on_wake(struct queue *q, struct queue_op *op, int res)
-{
-	u64 count;
-
-	(void)op;
-	(void)res;
-	if (__atomic_load_n(&q->stop, __ATOMIC_ACQUIRE))
-		return;
-	/* Our own eventfd, and non-blocking. */
-	if (read(q->wake, &count, sizeof(count)) == sizeof(count))
-		q->work = true;
-	queue_wait_wake(q);
-}
 
 /* A kick: wait until there is one, then take it; the pair is linked. */
 static void queue_wait_kick(struct queue *q)
@@ -201,8 +101,7 @@ static void queue_wait_kick(struct queue *q)
 	if (q->kick < 0)
 		return;
 	/* Both in one batch, or the link would be cut. */
-	if (io_uring_sq_space_left(&q->uring) < 2)
-		io_uring_submit(&q->uring);
+	worker_reserve(q->worker, 2);
 	sqe = queue_sqe(q, &q->op_kick);
 	if (!sqe)
 		return;
@@ -308,14 +207,14 @@ static void queue_on_err(struct queue *q, struct queue_op *op, int res)
 	(void)res;
 }
 
-static void queue_ring_doorbell(struct queue *q)
+static void queue_ring_doorbell(int doorbell)
 {
 	/* Ours and non-blocking; full means that it rings already. */
-	if (write(q->doorbell, &queue_one, sizeof(queue_one)) < 0)
+	if (write(doorbell, &queue_one, sizeof(queue_one)) < 0)
 		return;
 }
 
-/* ---- worker --------------------------------------------------------------- */
+/* ---- a turn --------------------------------------------------------------- */
 
 /* Serve what is in the ring. Return: true to come back at once. */
 static bool queue_serve(struct queue *q)
@@ -328,9 +227,35 @@ static bool queue_serve(struct queue *q)
 		served = q->dev->ops->serve(q);
 		if (served == DEVICE_MORE)
 			return true;
-		if (served == DEVICE_BLOCKED || !ring_dev_arm(&q->ring))
+		if (served == DEVICE_BLOCKED)
+			return false;
+		/* A worker that looks before it sleeps asks for kicks when it does sleep. */
+		if (q->dev->sched.poll_us) {
+			q->unarmed = true;
+			return false;
+		}
+		if (!ring_dev_arm(&q->ring))
 			return false;
 	}
+	return true;
+}
+
+bool queue_sees(struct queue *q)
+{
+	if (!q->unarmed || q->faulted || !ring_dev_pending(&q->ring))
+		return false;
+	q->work = true;
+	return true;
+}
+
+bool queue_rest(struct queue *q)
+{
+	if (!q->unarmed)
+		return false;
+	q->unarmed = false;
+	if (q->faulted || !ring_dev_arm(&q->ring))
+		return false;
+	q->work = true;
 	return true;
 }
 
@@ -341,73 +266,59 @@ static void queue_check(struct queue *q)
 	if (unlikely(memory_faulted(q->memory) || inflight_faulted(q->inflight)) &&
 	    !q->truncated) {
 		q->truncated = true;
-		ring_dev_break(&q->ring, RING_CALLER);
-		queue_broken(q, "guest memory was taken away");
-		queue_ring_doorbell(q);
+		queue_fail(q, "guest memory was taken away");
+		queue_ring_doorbell(q->doorbell);
 	} else if (!q->faulted && unlikely(ring_dev_fault(&q->ring) != RING_OK)) {
 		queue_broken(q, ring_fault_name(ring_dev_fault(&q->ring)));
 		queue_signal(q, q->err, &q->op_err);
 	}
 }
 
-static void queue_drain(struct queue *q)
+/* A turn of a queue that is to stop. Return: true when it has. */
+static bool queue_drain(struct queue *q)
 {
-	queue_cancel(q, &q->op_wake);
-	queue_cancel(q, &q->op_kick);
-	queue_cancel(q, &q->op_read);
-	queue_cancel(q, &q->op_tick);
-	queue_cancel(q, &q->op_err);
-	q->dev->ops->stop(q);
-	for (;;) {
-		queue_flush(q);
-		if (!q->pending)
-			break;
-		queue_turn(q, true);
+	if (!q->draining) {
+		q->draining = true;
+		queue_cancel(q, &q->op_kick);
+		queue_cancel(q, &q->op_read);
+		queue_cancel(q, &q->op_tick);
+		queue_cancel(q, &q->op_err);
+		q->dev->ops->stop(q);
+	} else if (q->op_call.pending && q->pending == 1) {
 		/* Nothing else is left: nobody listens to that call. */
-		if (q->op_call.pending && q->pending == 1) {
-			q->recall = false;
-			queue_cancel(q, &q->op_call);
-		}
+		q->recall = false;
+		queue_cancel(q, &q->op_call);
 	}
+	queue_flush(q);
+	return !q->pending;
 }
 
-/* Without an io_uring that works: wait to be stopped. */
-static void queue_wait_stop(struct queue *q)
+void queue_begin(struct queue *q)
 {
-	struct pollfd wake = { .fd = q->wake, .events = POLLIN };
-	u64 count;
-
-	while (!__atomic_load_n(&q->stop, __ATOMIC_ACQUIRE)) {
-		poll(&wake, 1, -1);
-		/* Our own eventfd, and non-blocking. */
-		if (read(q->wake, &count, sizeof(count)) < 0)
-			continue;
-	}
-}
-
-static void *queue_worker(void *arg)
-{
-	struct queue *q = arg;
-
-	queue_wait_wake(q);
 	queue_wait_kick(q);
 	queue_wait_tick(q);
 	q->work = true;
-	while (!q->wedged && !__atomic_load_n(&q->stop, __ATOMIC_ACQUIRE)) {
-		if (q->work && !q->faulted) {
-			q->work = false;
-			if (queue_serve(q))
-				q->work = true;
-		}
-		queue_flush(q);
-		queue_check(q);
-		queue_turn(q, !q->work || q->faulted);
+}
+
+enum queue_stepped queue_step(struct queue *q)
+{
+	if (unlikely(__atomic_load_n(&q->stop, __ATOMIC_ACQUIRE)))
+		return queue_drain(q) ? QUEUE_ENDED : QUEUE_REST;
+	if (q->work && !q->faulted) {
+		q->unarmed = false;
+		q->work = queue_serve(q);
 	}
-	queue_wait_stop(q);
-	queue_drain(q);
+	queue_flush(q);
+	queue_check(q);
+	return q->work && !q->faulted ? QUEUE_MORE : QUEUE_REST;
+}
+
+void queue_ended(struct queue *q)
+{
+	int doorbell = q->doorbell;
+
 	__atomic_store_n(&q->ended, true, __ATOMIC_RELEASE);
-	queue_ring_doorbell(q);
-	return NULL;
+	queue_ring_doorbell(doorbell);
 }
 
 /* ---- control thread ------------------------------------------------------- */
@@ -417,23 +328,22 @@ static int queue_nobody(void)
 	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
-int queue_open(struct queue *q, struct device *dev, u16 index, int doorbell)
+int queue_open(struct queue *q, struct worker *worker, u16 index, int doorbell)
 {
 	memset(q, 0, sizeof(*q));
-	q->dev = dev;
+	q->dev = worker->dev;
+	q->worker = worker;
 	q->index = index;
 	q->doorbell = doorbell;
 	q->kick = -1;
-	q->op_wake.done = queue_on_wake;
 	q->op_kick.done = queue_on_kick;
 	q->op_read.done = queue_on_read;
 	q->op_tick.done = queue_on_tick;
 	q->op_call.done = queue_on_call;
 	q->op_err.done = queue_on_err;
-	q->wake = queue_nobody();
 	q->call = queue_nobody();
 	q->err = queue_nobody();
-	if (q->wake < 0 || q->call < 0 || q->err < 0)
+	if (q->call < 0 || q->err < 0)
 		return -errno;
 	return 0;
 }
@@ -443,8 +353,6 @@ void queue_close(struct queue *q)
 	if (!q->dev)
 		return;
 	queue_set_kick(q, -1);
-	if (q->wake >= 0)
-		close(q->wake);
 	if (q->call >= 0)
 		close(q->call);
 	if (q->err >= 0)
@@ -489,12 +397,6 @@ static int queue_replace(int at, int fd)
 	return r;
 }
 
-static void queue_wake(struct queue *q)
-{
-	if (write(q->wake, &queue_one, sizeof(queue_one)) < 0)
-		return;
-}
-
 int queue_set_call(struct queue *q, int fd)
 {
 	int r = queue_replace(q->call, fd);
@@ -502,7 +404,7 @@ int queue_set_call(struct queue *q, int fd)
 	if (r || fd < 0)
 		return r;
 	__atomic_store_n(&q->renewed, true, __ATOMIC_RELEASE);
-	queue_wake(q);
+	worker_wake(q->worker);
 	return 0;
 }
 
@@ -514,7 +416,7 @@ int queue_set_err(struct queue *q, int fd)
 void queue_set_enabled(struct queue *q, bool enabled)
 {
 	__atomic_store_n(&q->enabled, enabled, __ATOMIC_RELEASE);
-	queue_wake(q);
+	worker_wake(q->worker);
 }
 
 bool queue_enabled(const struct queue *q)
@@ -606,50 +508,6 @@ static void queue_free_ring(struct queue *q)
 	q->log_priv = NULL;
 }
 
-/* What the rings of queues are used for; each is limited to that. */
-static const u8 queue_ops[] = {
-	IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_READ, IORING_OP_WRITE, IORING_OP_FSYNC,
-	IORING_OP_FALLOCATE, IORING_OP_POLL_ADD, IORING_OP_TIMEOUT, IORING_OP_ASYNC_CANCEL,
-};
-
-/* Whoever takes the process over may ask a ring for no more (io_uring_register(2)). */
-static int queue_limit(struct io_uring *uring)
-{
-	struct io_uring_restriction limit[ARRAY_SIZE(queue_ops) + 1];
-	unsigned int i;
-	int r;
-
-	memset(limit, 0, sizeof(limit));
-	for (i = 0; i < ARRAY_SIZE(queue_ops); i++) {
-		limit[i].opcode = IORING_RESTRICTION_SQE_OP;
-		limit[i].sqe_op = queue_ops[i];
-	}
-	limit[i].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-	limit[i].sqe_flags = IOSQE_IO_LINK;
-	/* liburing 2.3 declares functions for these, and does not have them. */
-	r = (int)syscall(SYS_io_uring_register, uring->ring_fd, IORING_REGISTER_RESTRICTIONS,
-			 limit, ARRAY_SIZE(limit));
-	if (!r)
-		r = (int)syscall(SYS_io_uring_register, uring->ring_fd,
-				 IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-	return r ? -errno : 0;
-}
-
-static int queue_start_uring(struct queue *q)
-{
-	int r = io_uring_queue_init(QUEUE_ENTRIES, &q->uring,
-				    IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN);
-
-	if (r == -EINVAL)	/* before Linux 5.19 */
-		r = io_uring_queue_init(QUEUE_ENTRIES, &q->uring, IORING_SETUP_R_DISABLED);
-	if (r)
-		return r;
-	r = queue_limit(&q->uring);
-	if (r)
-		io_uring_queue_exit(&q->uring);
-	return r;
-}
-
 static void queue_start_failed(struct queue *q, int r)
 {
 	if (r)
@@ -660,7 +518,6 @@ static void queue_start_failed(struct queue *q, int r)
 
 void queue_start(struct queue *q, u64 features, struct memory *memory, struct inflight *inflight)
 {
-	u64 count;
 	int r;
 
 	if (!q->wanted || !q->num || !q->addressed || !memory || (q->kick < 0 && !q->polled))
@@ -671,42 +528,32 @@ void queue_start(struct queue *q, u64 features, struct memory *memory, struct in
 	q->inflight = inflight;
 	q->faulted = false;
 	q->truncated = false;
-	q->wedged = false;
+	q->draining = false;
+	q->unarmed = false;
 	q->recall = false;
 	q->renewed = true;
 	q->pending = 0;
 	__atomic_store_n(&q->stop, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&q->ended, false, __ATOMIC_RELAXED);
-	/* An old wake-up is harmless, but need not be. */
-	if (read(q->wake, &count, sizeof(count)) > 0)
-		count = 0;
-
 	r = queue_start_ring(q);
 	if (r) {
 		queue_start_failed(q, q->faulted ? 0 : r);
 		return;
 	}
-	r = queue_start_uring(q);
+	r = q->dev->ops->start(q);
 	if (r) {
 		queue_start_failed(q, r);
 		return;
 	}
-	r = q->dev->ops->start(q);
-	if (r)
-		goto exit_uring;
-	r = -pthread_create(&q->thread, NULL, queue_worker, q);
-	if (r)
-		goto finish;
+	r = worker_add(q->worker, q);
+	if (r) {
+		q->dev->ops->finish(q);
+		queue_start_failed(q, r);
+		return;
+	}
 	q->running = true;
 	log_debug(q->dev->id, "queue %u: started, %u descriptors from %u", q->index, q->num,
 		  q->base);
-	return;
-
-finish:
-	q->dev->ops->finish(q);
-exit_uring:
-	io_uring_queue_exit(&q->uring);
-	queue_start_failed(q, r);
 }
 
 void queue_request_stop(struct queue *q)
@@ -714,7 +561,7 @@ void queue_request_stop(struct queue *q)
 	if (!q->running)
 		return;
 	__atomic_store_n(&q->stop, true, __ATOMIC_RELEASE);
-	queue_wake(q);
+	worker_wake(q->worker);
 }
 
 bool queue_reap(struct queue *q)
@@ -723,40 +570,14 @@ bool queue_reap(struct queue *q)
 		return true;
 	if (!__atomic_load_n(&q->ended, __ATOMIC_ACQUIRE))
 		return false;
-	pthread_join(q->thread, NULL);
+	worker_reap(q->worker);
 	q->running = false;
 	q->dev->ops->finish(q);
 	q->base = ring_dev_base(&q->ring);
 	q->based = true;
-	io_uring_queue_exit(&q->uring);
 	queue_free_ring(q);
 	q->memory = NULL;
 	q->inflight = NULL;
 	log_debug(q->dev->id, "queue %u: stopped at %u", q->index, q->base);
 	return true;
-}
-
-int queue_supported(const char **why)
-{
-	struct io_uring_probe *probe;
-	struct io_uring uring;
-	unsigned int i;
-	int r;
-
-	r = io_uring_queue_init(8, &uring, 0);
-	if (r) {
-		*why = strerror(-r);
-		return r;
-	}
-	probe = io_uring_get_probe_ring(&uring);
-	io_uring_queue_exit(&uring);
-	r = probe ? 0 : -ENOSYS;
-	for (i = 0; probe && i < ARRAY_SIZE(queue_ops); i++) {
-		if (!io_uring_opcode_supported(probe, queue_ops[i]))
-			r = -ENOSYS;
-	}
-	io_uring_free_probe(probe);
-	if (r)
-		*why = "this kernel's io_uring is too old";
-	return r;
 }

@@ -1,40 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A vring of a session and the thread that serves it. */
+/* A vring of a session. */
 #ifndef HOST_QUEUE_H
 #define HOST_QUEUE_H
-
-#include <liburing.h>
-#include <pthread.h>
 
 #include "device.h"
 #include "inflight.h"
 #include "memory.h"
 #include "message.h"
+#include "worker.h"
 #include "../ring/log.h"
 
 struct queue;
 
 /**
- * struct queue_op - an operation in a queue's io_uring
- * @done: called by the worker with the result when it ended
- * @pending: submitted and not ended
- * @cancelled: and was told to end
- *
- * Embedded in its owner, which must stay until the operation ended.
- */
-struct queue_op {
-	void (*done)(struct queue *q, struct queue_op *op, int res);
-	bool pending;
-	bool cancelled;
-};
-
-/**
- * struct queue - a vring and its worker
+ * struct queue - a vring
  * @dev: the device
  * @index: of the vring
- * @doorbell: eventfd of the session: rung when the worker ended or memory faulted
+ * @worker: of the session, which serves it
+ * @doorbell: eventfd of the session: rung when the queue ended or memory faulted
  *
- * Set-up; control thread, only while no worker runs:
+ * Set-up; control thread, only while the queue does not run:
  * @num: descriptors, 0 until told
  * @base: where the ring goes on, as ring_dev_base() says it
  * @based: @base was set: by the front-end, or when the ring stopped
@@ -49,19 +34,17 @@ struct queue_op {
  * @inflight: likewise: where chains in flight are logged, or NULL
  *
  * Between the two threads:
- * @stop: the worker is to end (atomic)
+ * @stop: the queue is to end (atomic); the worker is woken, as for all of these
  * @enabled: SET_VRING_ENABLE (atomic)
- * @ended: the worker is about to return (atomic)
+ * @ended: it has, and is the control thread's again (atomic)
  * @renewed: @call stands for something new, which has to be called (atomic)
- * @wake: eventfd: @stop, @enabled or @renewed changed
  * @call: fd that calls the driver, or one nobody listens to; the number never
  *	changes while the queue exists, what it stands for does, atomically
  * @err: likewise, for a queue that broke
  *
  * Worker, from start to end:
- * @running: a worker exists (control thread's view)
- * @thread: the worker
- * @uring: its io_uring
+ * @running: the worker has it (control thread's view)
+ * @next: of the worker's queues
  * @ring: device half of the vring
  * @ring_priv: its private memory
  * @log: its in-flight log, when there is one
@@ -71,11 +54,11 @@ struct queue_op {
  * @work: there may be something to serve
  * @faulted: the vring broke and that was said
  * @truncated: memory was lost and that was said
- * @wedged: the io_uring does not work any more
+ * @draining: nothing more is taken from the ring; what is pending is waited for
+ * @unarmed: it was served to its end, and kicks were not asked for again
  * @recall: a call came due while one was on its way
  * @count: where kicks are read to
  * @tick: until the next look at a queue that is not kicked
- * @op_wake: wait for @wake
  * @op_kick: wait for @kick
  * @op_read: take a kick; linked to @op_kick
  * @op_tick: wait for @tick
@@ -85,6 +68,7 @@ struct queue_op {
 struct queue {
 	struct device *dev;
 	u16 index;
+	struct worker *worker;
 	int doorbell;
 
 	u32 num;
@@ -104,13 +88,11 @@ struct queue {
 	bool enabled;
 	bool ended;
 	bool renewed;
-	int wake;
 	int call;
 	int err;
 
 	bool running;
-	pthread_t thread;
-	struct io_uring uring;
+	struct queue *next;
 	struct ring_dev ring;
 	void *ring_priv;
 	struct ring_log log;
@@ -120,11 +102,11 @@ struct queue {
 	bool work;
 	bool faulted;
 	bool truncated;
-	bool wedged;
+	bool draining;
+	bool unarmed;
 	bool recall;
 	u64 count;
 	struct __kernel_timespec tick;
-	struct queue_op op_wake;
 	struct queue_op op_kick;
 	struct queue_op op_read;
 	struct queue_op op_tick;
@@ -141,13 +123,13 @@ static inline u32 queue_base(const struct queue *q, u64 features)
 /**
  * queue_open() - make a queue, stopped and not set up
  * @q: the queue
- * @dev: the device
+ * @worker: what is to serve it; the device is that one's
  * @index: of the vring
  * @doorbell: see struct queue
  *
  * Return: 0 or -errno; queue_close() is harmless in any case.
  */
-int queue_open(struct queue *q, struct device *dev, u16 index, int doorbell);
+int queue_open(struct queue *q, struct worker *worker, u16 index, int doorbell);
 
 /**
  * queue_close() - free a queue
@@ -205,11 +187,11 @@ void queue_set_enabled(struct queue *q, bool enabled);
 bool queue_enabled(const struct queue *q);
 
 /**
- * queue_start() - start the worker when the queue is wanted and set up
+ * queue_start() - give the queue to its worker when it is wanted and set up
  * @q: the queue, not running
  * @features: negotiated
- * @memory: regions; must outlive the worker; NULL: not yet
- * @inflight: where chains in flight are logged; must outlive the worker; NULL: nowhere
+ * @memory: regions; must outlive its run; NULL: not yet
+ * @inflight: where chains in flight are logged; must outlive its run; NULL: nowhere
  *
  * A queue that cannot be (no ring at that address) is said and left off until
  * it is wanted again. Control thread.
@@ -217,7 +199,7 @@ bool queue_enabled(const struct queue *q);
 void queue_start(struct queue *q, u64 features, struct memory *memory, struct inflight *inflight);
 
 /**
- * queue_request_stop() - have the worker drain and end
+ * queue_request_stop() - have the queue drain and end
  * @q: the queue; harmless when it does not run
  *
  * The doorbell rings when it ended. Control thread.
@@ -225,7 +207,7 @@ void queue_start(struct queue *q, u64 features, struct memory *memory, struct in
 void queue_request_stop(struct queue *q);
 
 /**
- * queue_reap() - join a worker that ended
+ * queue_reap() - take a queue back that ended
  * @q: the queue
  *
  * Return: true when the queue does not run (any more). Control thread.
@@ -267,12 +249,61 @@ void queue_cancel(struct queue *q, struct queue_op *op);
  */
 void queue_again(struct queue *q);
 
+/* ---- for its worker --------------------------------------------------------- */
+
 /**
- * queue_supported() - can this machine run queues?
- * @why: set, when an error is returned, to what is missing
- *
- * Return: 0 or -errno.
+ * enum queue_stepped - how far a queue came in its turn
+ * @QUEUE_REST: there is nothing to do
+ * @QUEUE_MORE: there is; come back at once
+ * @QUEUE_ENDED: it was to stop, and has: see queue_ended()
  */
-int queue_supported(const char **why);
+enum queue_stepped {
+	QUEUE_REST,
+	QUEUE_MORE,
+	QUEUE_ENDED,
+};
+
+/**
+ * queue_begin() - wait for what can happen to the queue
+ * @q: the queue, which the worker has just been given
+ */
+void queue_begin(struct queue *q);
+
+/**
+ * queue_step() - serve what is there, once
+ * @q: the queue
+ *
+ * Return: what is to follow.
+ */
+enum queue_stepped queue_step(struct queue *q);
+
+/**
+ * queue_sees() - look whether chains have come, for a worker that does not sleep yet
+ * @q: the queue
+ *
+ * Return: true when some have and can be served.
+ */
+bool queue_sees(struct queue *q);
+
+/**
+ * queue_rest() - ask for kicks, where that was put off
+ * @q: the queue
+ *
+ * Return: true when chains came in meanwhile.
+ */
+bool queue_rest(struct queue *q);
+
+/**
+ * queue_fail() - the queue cannot be served any more
+ * @q: the queue
+ * @reason: why, in words
+ */
+void queue_fail(struct queue *q, const char *reason);
+
+/**
+ * queue_ended() - give a queue back to the control thread
+ * @q: the queue, which the worker must not touch any more
+ */
+void queue_ended(struct queue *q);
 
 #endif /* HOST_QUEUE_H */

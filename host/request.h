@@ -22,6 +22,7 @@
  * @inflight: where queues log what they have in flight, or NULL
  * @answer_fd: goes with the answer and is closed then, or -1
  * @queue: the device's vrings
+ * @worker: what serves them
  * @backend: channel for our own requests, or -1
  * @parked: @msg is whole and waits for queues
  * @settling: queues stay stopped until @settle says so, or another message comes
@@ -44,6 +45,7 @@ struct session {
 	struct inflight *inflight;
 	int answer_fd;
 	struct queue *queue;
+	struct worker *worker;
 	int backend;
 	bool parked;
 	bool settling;

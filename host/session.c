@@ -108,6 +108,7 @@ static void session_free(struct session *s)
 	for (i = 0; s->queue && i < s->dev->queues; i++)
 		queue_close(&s->queue[i]);
 	free(s->queue);
+	workers_close(s->worker);
 	message_reset(&s->msg);
 	closer_close(s->dev->closer, s->backend);
 	if (s->bell.fd >= 0)
@@ -283,11 +284,13 @@ struct session *session_open(struct device *dev, struct loop *loop, int sock,
 	s->backend = -1;
 	s->answer_fd = -1;
 	message_init(&s->msg, dev->closer);
+	s->worker = workers_open(dev);
 	s->queue = calloc(dev->queues, sizeof(*s->queue));
-	if (!s->queue || s->bell.fd < 0 || s->settle.fd < 0)
+	if (!s->worker || !s->queue || s->bell.fd < 0 || s->settle.fd < 0)
 		goto fail;
 	for (i = 0; i < dev->queues; i++) {
-		if (queue_open(&s->queue[i], dev, i, s->bell.fd))
+		if (queue_open(&s->queue[i], &s->worker[i % dev->sched.threads], i,
+			       s->bell.fd))
 			goto fail;
 	}
 	if (loop_add(loop, &s->bell) || loop_add(loop, &s->settle) || loop_add(loop, &s->sock))

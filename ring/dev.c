@@ -230,6 +230,15 @@ void ring_dev_disarm(struct ring_dev *r)
 		dev_tell(r, false);
 }
 
+bool ring_dev_pending(const struct ring_dev *r)
+{
+	if (r->fault != RING_OK)
+		return false;
+	if (unlikely(r->log && ring_log_resubmits(r->log)))
+		return true;
+	return r->is_packed ? packed_dev_pending(r) : split_dev_pending(r);
+}
+
 bool ring_dev_arm(struct ring_dev *r)
 {
 	if (r->fault != RING_OK)
@@ -238,7 +247,5 @@ bool ring_dev_arm(struct ring_dev *r)
 
 	/* Barrier F pairs with E in ring_drv_publish(). */
 	shared_mb();
-	if (unlikely(r->log && ring_log_resubmits(r->log)))
-		return true;
-	return r->is_packed ? packed_dev_pending(r) : split_dev_pending(r);
+	return ring_dev_pending(r);
 }

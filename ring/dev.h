@@ -229,6 +229,17 @@ bool ring_dev_flush(struct ring_dev *r);
 void ring_dev_disarm(struct ring_dev *r);
 
 /**
+ * ring_dev_pending() - has a chain come?
+ * @r: the half
+ *
+ * One look, without a barrier: for a device that looks again and again. One that sleeps then has
+ * to use ring_dev_arm().
+ *
+ * Return: true when there is something to pop, as it seems; false when the queue is broken.
+ */
+bool ring_dev_pending(const struct ring_dev *r);
+
+/**
  * ring_dev_arm() - ask for a kick at the next available chain
  * @r: the half
  *

@@ -137,11 +137,24 @@ static void config(struct device *dev, u8 *space)
 	memset(space, 0x5a, MESSAGE_CONFIG_BYTES);
 }
 
-int queue_open(struct queue *q, struct device *dev, u16 index, int doorbell)
+struct worker *workers_open(struct device *dev)
+{
+	static struct worker worker;
+
+	worker.dev = dev;
+	return &worker;
+}
+
+void workers_close(struct worker *w)
+{
+	(void)w;
+}
+
+int queue_open(struct queue *q, struct worker *worker, u16 index, int doorbell)
 {
 	fuzz_check(index < QUEUES);
 	memset(q, 0, sizeof(*q));
-	q->dev = dev;
+	q->dev = worker->dev;
 	q->index = index;
 	q->doorbell = doorbell;
 	q->kick = q->call = q->err = -1;
@@ -659,6 +672,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fuzz_check(!setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)));
 	t.dev.ops = &ops;
 	t.dev.queues = t.dev.queue_num = QUEUES;
+	t.dev.sched.threads = 1;
 	t.dev.announces = how & 4;
 	t.dev.closer = front_closer;
 	log_limit_init(&t.dev.limit);

@@ -61,6 +61,16 @@ refused "readonly other than on or off is refused" "readonly 'maybe'" \
 	--device "type=blk,socket=$S,path=$D,readonly=maybe"
 refused "a number of queues out of range is refused" "queues '65': .*from 1 to 64" \
 	--device "type=blk,socket=$S,path=$D,queues=65"
+refused "no threads at all are refused" "threads '0': .*from 1 to 64" \
+	--device "type=blk,socket=$S,path=$D,threads=0"
+refused "a processor that is not there is refused" "cpus '1023': one of them is not there" \
+	--device "type=blk,socket=$S,path=$D,cpus=1023"
+refused "what is no list of processors is refused" "cpus '0:': give numbers and ranges" \
+	--device "type=blk,socket=$S,path=$D,cpus=0:"
+refused "a range of processors that goes backwards is refused" "cpus '3-2': give numbers and ranges" \
+	--device "type=blk,socket=$S,path=$D,cpus=3-2"
+refused "looking for work for ever is refused" "poll '100001': .*from 0 to 100000" \
+	--device "type=blk,socket=$S,path=$D,poll=100001"
 refused "an id with a space is refused" "id 'a b': use" --device "type=blk,socket=$S,path=$D,id=a b"
 refused "two devices with one id are refused" "id 'x': two devices" \
 	--device "type=blk,socket=$S,path=$D,id=x" --device "type=blk,socket=$S.2,path=$D,id=x"
