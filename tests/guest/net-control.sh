@@ -236,14 +236,16 @@ told_again() {
 lying_commands() {
 	need_lies
 	on_exit guest 'touch /run/enough'
-	guest 'rm -f /run/enough
+	guest 'rm -f /run/enough /run/over
 		nic=$(cat /run/nic)
 		(while [ ! -e /run/enough ]; do
 			ifconfig $nic allmulti
 			ifconfig $nic -allmulti
-		done >/dev/null 2>&1) &'
+		done >/dev/null 2>&1
+		touch /run/over) &'
 	recovers nic lie nic ctrl
 	guest 'touch /run/enough
+		until [ -e /run/over ]; do sleep 1; done
 		ifconfig $(cat /run/nic) allmulti'
 	filter '"multicast": "all"' "\"main-mac\": \"$NEW_MAC\""
 	guest 'ifconfig $(cat /run/nic) -allmulti'
