@@ -508,8 +508,10 @@ static const struct device_ops net_ops = {
 /* One more pair. Says in one line what is wrong when there is something. */
 static bool net_open_port(struct net *net, const struct options_device *spec)
 {
-	struct net_port *port = spec->tap ? net_tap_open(spec) : net_stream_open(spec);
+	struct net_port *port;
 
+	port = spec->tap ? net_tap_open(spec, net->dev.queue_num, net->port[0]) :
+			   net_stream_open(spec);
 	if (!port)
 		return false;
 	port->id = net->dev.id;

@@ -77,13 +77,16 @@ struct net_port {
 
 /**
  * net_tap_open() - open a tap interface, or one more queue of it
- * @spec: names it, and says how many queues it has
+ * @spec: names it, and says how many queues it has; or says where they are inherited
+ * @pair: of queues of the card
+ * @first: port of pair 0, for the others
  *
  * Says in one line what is wrong when there is something.
  *
  * Return: the port or NULL.
  */
-struct net_port *net_tap_open(const struct options_device *spec);
+struct net_port *net_tap_open(const struct options_device *spec, unsigned int pair,
+			      const struct net_port *first);
 
 /**
  * net_stream_open() - make a port of a Unix stream socket

@@ -12,12 +12,18 @@
  * An interface that is down is no error, since whoever runs the host may bring it up
  * at any time: it is said at the start, and again when the first frame is lost to it.
  *
+ * A tap can be inherited, as open file descriptors of its queues: then no right is needed here,
+ * and the interface may be in another network namespace, where nobody here can look at it. What
+ * they are is checked once, at the start. Who opened them may keep them, for the daemon that is
+ * started when this one ends: where that left a queue detached, it is attached again.
+ *
  * #syscalls readv writev close ioctl:TUNSETOFFLOAD ioctl:TUNSETQUEUE
  */
 #include "net_port.h"
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <stdlib.h>
@@ -51,7 +57,7 @@
 /**
  * struct net_tap - a tap
  * @port: what it has in common with other ports
- * @name: of the interface, as the user gave it
+ * @name: of the interface
  * @queues: it is one of several, and attached only while it is served
  * @csum: the driver takes packets whose checksum is known to be good
  * @down: tx worker: that frames are lost because it is down was said
@@ -60,7 +66,7 @@
  */
 struct net_tap {
 	struct net_port port;
-	const char *name;
+	char name[IFNAMSIZ];
 	bool queues;
 	bool csum;
 	bool down;
@@ -241,74 +247,165 @@ static void net_tap_look(const struct net_tap *tap, const char *id)
 	close(fd);
 }
 
-/*
- * Attach to the interface; sets what this kernel's taps can do. Return: NULL, or the step that
- * failed, with errno.
- */
-static const char *net_tap_attach(int fd, const char *name, bool queues, u64 *features)
+/* Sets what this kernel's taps can do. Return: NULL, or the step that failed, with errno. */
+static const char *net_tap_prepare(struct net_tap *tap)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_DETACH_QUEUE };
+	int fd = tap->port.fd, hdr = NET_HDR_BYTES, little = 1;
+
+	tap->port.features = NET_TAP_FEATURES;
+	if (!ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6))
+		tap->port.features |= NET_TAP_FEATURES_USO;
+	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr) || ioctl(fd, TUNSETVNETLE, &little) ||
+	    ioctl(fd, TUNSETOFFLOAD, 0))
+		return "cannot carry virtio headers";
+	if (tap->queues && ioctl(fd, TUNSETQUEUE, &ifr))
+		return "cannot have a queue detached";
+	return NULL;
+}
+
+/* Attach to the interface. Return: as above. */
+static const char *net_tap_attach(const struct net_tap *tap)
 {
 	const struct timespec pause = { .tv_nsec = NET_TAP_PAUSE_MS * 1000000L };
 	unsigned int tries = NET_TAP_TRIES;
 	struct ifreq ifr;
-	int hdr = NET_HDR_BYTES, little = 1;
 
 	memset(&ifr, 0, sizeof(ifr));
-	memcpy(ifr.ifr_name, name, strlen(name));
+	memcpy(ifr.ifr_name, tap->name, sizeof(tap->name));
 	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-	if (queues)
+	if (tap->queues)
 		ifr.ifr_flags |= IFF_MULTI_QUEUE;
 	/*
 	 * The kernel lets go of what a killed process had when the last of its requests is
 	 * over: the daemon that is started in its place must not fail because of that.
 	 */
-	while (ioctl(fd, TUNSETIFF, &ifr)) {
+	while (ioctl(tap->port.fd, TUNSETIFF, &ifr)) {
 		if (errno != EBUSY || !tries--)
 			return "cannot be opened";
 		nanosleep(&pause, NULL);
 	}
-	*features = NET_TAP_FEATURES;
-	if (!ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6))
-		*features |= NET_TAP_FEATURES_USO;
-	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr) || ioctl(fd, TUNSETVNETLE, &little) ||
-	    ioctl(fd, TUNSETOFFLOAD, 0))
-		return "cannot carry virtio headers";
-	ifr.ifr_flags = IFF_DETACH_QUEUE;
-	if (queues && ioctl(fd, TUNSETQUEUE, &ifr))
-		return "cannot have a queue detached";
 	return NULL;
 }
 
-struct net_port *net_tap_open(const struct options_device *spec)
+/* Open one by its name. Says what is wrong. */
+static int net_tap_open_name(struct net_tap *tap, const struct options_device *spec)
 {
-	const bool queues = spec->queues > 1;
-	struct net_tap *tap;
 	const char *what;
 	int err;
 
 	if (!net_tap_name_valid(spec->tap)) {
 		log_error(spec->id, "tap %s: not a name of an interface: use 1 to %d characters, but no '/', ':', '%%' or white space",
 			  spec->tap, IFNAMSIZ - 1);
-		return NULL;
+		return -EINVAL;
 	}
-	tap = calloc(1, sizeof(*tap));
+	strcpy(tap->name, spec->tap);
+	tap->queues = spec->queues > 1;
+	tap->port.fd = open(NET_TAP_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	what = tap->port.fd < 0 ? "cannot be opened (" NET_TAP_DEVICE ")" : net_tap_attach(tap);
+	if (!what)
+		what = net_tap_prepare(tap);
+	if (!what) {
+		net_tap_look(tap, spec->id);
+		return 0;
+	}
+	err = errno;
+	log_error(spec->id, "tap %s %s: %s: %s", spec->tap, what, strerror(err),
+		  net_tap_advice(err, tap->queues));
+	return -err;
+}
+
+/*
+ * TUNGETIFF has one bit for "no packet information" and for "no filter" (IFF_NOFILTER): with a
+ * filter, which lets all pass, it says the first. One that was there before is gone.
+ */
+static bool net_tap_plain(int fd)
+{
+	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+	struct sock_fprog filter = { .len = 1, .filter = &all };
+	struct ifreq ifr = { .ifr_name = "" };
+	bool plain;
+
+	plain = !ioctl(fd, TUNATTACHFILTER, &filter) && !ioctl(fd, TUNGETIFF, &ifr) &&
+		(ifr.ifr_flags & IFF_NO_PI);
+	ioctl(fd, TUNDETACHFILTER, &filter);
+	return plain;
+}
+
+/* What is wrong with a queue that was inherited, and what to pass? NULL: nothing. */
+static const char *net_tap_wrong(const struct options_device *spec, int fd,
+				 const struct ifreq *ifr, const struct net_tap *first)
+{
+	if (!(ifr->ifr_flags & IFF_TAP))
+		return "not a tap but a tun: pass one that was opened with IFF_TAP";
+	if (!net_tap_plain(fd))
+		return "it puts packet information before frames: pass one that was opened with IFF_NO_PI";
+	if (!(ifr->ifr_flags & IFF_VNET_HDR))
+		return "it carries no virtio headers: pass one that was opened with IFF_VNET_HDR";
+	if (spec->queues > 1 && !(ifr->ifr_flags & IFF_MULTI_QUEUE))
+		return "not one of several queues: pass one that was opened with IFF_MULTI_QUEUE";
+	if (first && strcmp(ifr->ifr_name, first->name))
+		return "not of the same interface as the first: pass queues of one";
+	return NULL;
+}
+
+/* Look at an inherited queue. Return: NULL, or what is wrong and what to do. */
+static const char *net_tap_look_at(int fd, struct ifreq *ifr)
+{
+	struct ifreq attach = { .ifr_flags = IFF_ATTACH_QUEUE };
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return "it is not open: pass an open tap";
+	if (ioctl(fd, TUNGETIFF, ifr))
+		return errno == EBADFD ? "it has no interface: pass one after TUNSETIFF, whose interface was not deleted" :
+					 "not a tap: pass one that was opened at " NET_TAP_DEVICE;
+	if (((ifr->ifr_flags & IFF_DETACH_QUEUE) && ioctl(fd, TUNSETQUEUE, &attach)) ||
+	    fcntl(fd, F_SETFL, flags | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC))
+		return "it cannot be used: pass another";
+	return NULL;
+}
+
+/* Take one that is open. Says what is wrong. */
+static int net_tap_inherit(struct net_tap *tap, const struct options_device *spec, int fd,
+			   const struct net_tap *first)
+{
+	struct ifreq ifr = { .ifr_name = "" };
+	const char *wrong = net_tap_look_at(fd, &ifr);
+
+	if (!wrong)
+		wrong = net_tap_wrong(spec, fd, &ifr, first);
+	if (wrong) {
+		log_error(spec->id, "tap: file descriptor %d: %s", fd, wrong);
+		return -EINVAL;
+	}
+	memcpy(tap->name, ifr.ifr_name, sizeof(tap->name));
+	tap->queues = ifr.ifr_flags & IFF_MULTI_QUEUE;
+	tap->port.fd = fd;
+	wrong = net_tap_prepare(tap);
+	if (!wrong)
+		return 0;
+	log_error(spec->id, "tap: file descriptor %d (%s) %s: %s", fd, tap->name, wrong,
+		  strerror(errno));
+	return -EINVAL;
+}
+
+struct net_port *net_tap_open(const struct options_device *spec, unsigned int pair,
+			      const struct net_port *first)
+{
+	struct net_tap *tap = calloc(1, sizeof(*tap));
+	int r;
+
 	if (!tap)
 		return NULL;
 	tap->port.ops = &net_tap_ops;
-	tap->queues = queues;
 	tap->port.retry_ms = 1000;
-	tap->name = spec->tap;
-	tap->port.fd = open(NET_TAP_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	what = tap->port.fd < 0 ? "cannot be opened (" NET_TAP_DEVICE ")" :
-				  net_tap_attach(tap->port.fd, spec->tap, queues,
-						 &tap->port.features);
-	if (!what) {
-		net_tap_look(tap, spec->id);
+	tap->port.fd = -1;
+	r = spec->tap_fds ? net_tap_inherit(tap, spec, spec->tap_fd[pair],
+					    (const struct net_tap *)first) :
+			    net_tap_open_name(tap, spec);
+	if (!r)
 		return &tap->port;
-	}
-
-	err = errno;
-	log_error(spec->id, "tap %s %s: %s: %s", spec->tap, what, strerror(err),
-		  net_tap_advice(err, queues));
 	if (tap->port.fd >= 0)
 		close(tap->port.fd);
 	free(tap);

@@ -68,6 +68,9 @@ static const char options_help[] =
 "  --device type=net,socket=PATH,tap=NAME[,queues=N]\n"
 "                                      a network card on a tap interface, with N pairs\n"
 "                                      of queues (ip tuntap add NAME mode tap multi_queue)\n"
+"  --device type=net,socket=PATH,tap=fd:N[:N]...\n"
+"                                      on a tap that is inherited open, with IFF_VNET_HDR and\n"
+"                                      IFF_NO_PI: a file descriptor for each pair of queues\n"
 "  --device type=net,socket=PATH,stream=PATH\n"
 "                                      a network card on a Unix stream socket\n"
 "                                      in the framing of QEMU's -netdev stream\n"
@@ -75,7 +78,8 @@ static const char options_help[] =
 "           [,mode=OCTAL][,id=NAME][,client=on]\n"
 "                                      of any device: permissions of its socket\n"
 "                                      (0660), its name in messages, whether its\n"
-"                                      front-end listens there\n"
+"                                      front-end listens there; fd=N in the place of\n"
+"                                      socket=PATH: a socket that is inherited\n"
 "           [,threads=N][,cpus=LIST][,poll=MICROSECONDS]\n"
 "                                      of any device: threads that its queues share\n"
 "                                      (one for each queue), processors that these\n"
@@ -91,7 +95,7 @@ static const char options_help[] =
 "As a back-end program for management software, one device:\n"
 "  --socket-path=PATH or --fd=N        listen at PATH, or use an inherited socket\n"
 "  --blk-file=FILE, --read-only        a disk\n"
-"  --tap=NAME, --stream=PATH           a network card\n"
+"  --tap=NAME|fd:N, --stream=PATH      a network card\n"
 "  --type=block|net --print-capabilities\n"
 "\n"
 "It stays in the foreground and stops at SIGTERM or SIGINT.\n";
@@ -141,6 +145,40 @@ static int options_number(const char *what, const char *arg, long min, long max,
 	if (errno || end == arg || *end || *value < min || *value > max) {
 		log_error(NULL, "%s '%s': give a number from %ld to %ld", what, arg, min, max);
 		return -EINVAL;
+	}
+	return 0;
+}
+
+static int options_fd(struct options_device *d, const char *what, const char *arg)
+{
+	long number;
+
+	if (d->fd >= 0)
+		return options_bad(what, arg, "given twice: give it once");
+	if (options_number(what, arg, 3, OPTIONS_FD_MAX, &number))
+		return -EINVAL;
+	d->fd = (int)number;
+	return 0;
+}
+
+/* A name, or fd:N:N... No interface has a name with a colon. */
+static int options_tap(struct options_device *d, const char *what, const char *arg)
+{
+	const char *c;
+	char *end;
+	long fd;
+
+	if (options_set(&d->tap, what, arg))
+		return -EINVAL;
+	if (strncmp(arg, "fd:", 3))
+		return 0;
+	for (c = arg + 2; *c; c = end) {
+		fd = strtol(c + 1, &end, 10);
+		if (*c != ':' || !isdigit((unsigned char)c[1]) || fd < 3 || fd > OPTIONS_FD_MAX)
+			return options_bad(what, arg, "give a file descriptor, 3 or more, for each pair of queues: fd:N or fd:N:N");
+		if (d->tap_fds == OPTIONS_PAIRS_MAX)
+			return options_bad(what, arg, "a network card has at most 16 pairs of queues");
+		d->tap_fd[d->tap_fds++] = (int)fd;
 	}
 	return 0;
 }
@@ -228,7 +266,7 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 {
 	static const char *const names[] = {
 		"type", "socket", "path", "serial", "readonly", "queues", "tap", "stream", "id",
-		"mode", "null", "client", "threads", "cpus", "poll",
+		"mode", "null", "client", "threads", "cpus", "poll", "fd",
 	};
 	unsigned int i;
 	long number;
@@ -265,7 +303,7 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 		d->queues = (u16)number;
 		return 0;
 	case 6:
-		return options_set(&d->tap, "tap", value);
+		return options_tap(d, "tap", value);
 	case 7:
 		return options_set(&d->stream, "stream", value);
 	case 8:
@@ -283,11 +321,13 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 		return 0;
 	case 13:
 		return options_cpus(&d->sched, value);
-	default:
+	case 14:
 		if (options_number("poll", value, 0, OPTIONS_POLL_MAX, &number))
 			return -EINVAL;
 		d->sched.poll_us = (u32)number;
 		return 0;
+	default:
+		return options_fd(d, "fd", value);
 	}
 }
 
@@ -296,8 +336,12 @@ static int options_check(const struct options_device *d, const char *arg)
 {
 	bool net = d->type == OPTIONS_NET;
 
-	if (!d->socket)
+	if (!d->socket && d->fd < 0)
 		return options_bad("--device", arg, "no socket: say where its front-end connects (socket=)");
+	if (d->socket && d->fd >= 0)
+		return options_bad("--device", arg, "socket and fd exclude each other: give one");
+	if (d->fd >= 0 && (d->client || d->mode >= 0))
+		return options_bad("--device", arg, "a socket that is inherited is as it is: leave client= and mode= out");
 	if (!net && !d->path && !d->null)
 		return options_bad("--device", arg, "a disk without a file: say which (path=)");
 	if (d->client && d->mode >= 0)
@@ -312,9 +356,39 @@ static int options_check(const struct options_device *d, const char *arg)
 		return options_bad("--device", arg, "a network card has at most 16 pairs of queues");
 	if (net && d->stream && d->queues > 1)
 		return options_bad("--device", arg, "a stream has one pair of queues: leave queues= out");
+	if (d->tap_fds && d->queues && d->queues != d->tap_fds)
+		return options_bad("--device", arg, "one file descriptor of a tap for each pair of queues: give as many as queues= says, or leave that out");
 	if (net && !d->tap == !d->stream)
 		return options_bad("--device", arg, "a network card needs either tap= or stream=");
 	return 0;
+}
+
+/* Is it the socket, or one of the first so many taps? */
+static bool options_has_fd(const struct options_device *d, unsigned int taps, int fd)
+{
+	unsigned int i;
+
+	for (i = 0; i < taps && d->tap_fd[i] != fd; i++)
+		;
+	return i < taps || d->fd == fd;
+}
+
+/* Each of the file descriptors that are inherited is for one thing. */
+static int options_check_fds(const struct options *o, const struct options_device *d)
+{
+	unsigned int i, j;
+	bool twice = false;
+	int fd = -1;
+
+	for (i = 0; i <= d->tap_fds && !twice; i++) {
+		fd = i < d->tap_fds ? d->tap_fd[i] : d->fd;
+		twice = i < d->tap_fds && options_has_fd(d, i, fd);
+		for (j = 0; j < o->devices && fd >= 0 && !twice; j++)
+			twice = options_has_fd(&o->device[j], o->device[j].tap_fds, fd);
+	}
+	if (twice)
+		log_error(NULL, "file descriptor %d is given twice: each is for one thing", fd);
+	return twice ? -EINVAL : 0;
 }
 
 static int options_push(struct options *o, struct options_device *d)
@@ -333,8 +407,12 @@ static int options_push(struct options *o, struct options_device *d)
 		if (!strcmp(o->device[i].id, d->id))
 			return options_bad("id", d->id, "two devices have it: give each its own id=");
 	}
-	if (!d->queues)
-		d->queues = d->type == OPTIONS_BLK ? OPTIONS_QUEUES : 1;
+	if (options_check_fds(o, d))
+		return -EINVAL;
+	if (!d->queues && d->type == OPTIONS_BLK)
+		d->queues = OPTIONS_QUEUES;
+	else if (!d->queues)
+		d->queues = d->tap_fds ? d->tap_fds : 1;
 	o->device[o->devices++] = *d;
 	return 0;
 }
@@ -445,8 +523,6 @@ static int options_capabilities(const char *type)
 
 static int options_one(struct options *o, struct options_single *s, int opt)
 {
-	long number;
-
 	switch (opt) {
 	case OPT_DEVICE:
 		return options_list(o, optarg);
@@ -455,12 +531,7 @@ static int options_one(struct options *o, struct options_single *s, int opt)
 		return options_set(&s->dev.socket, "--socket-path", optarg);
 	case OPT_FD:
 		s->used = true;
-		if (s->dev.fd >= 0)
-			return options_bad("--fd", optarg, "given twice: give it once");
-		if (options_number("--fd", optarg, 3, 1 << 20, &number))
-			return -EINVAL;
-		s->dev.fd = (int)number;
-		return 0;
+		return options_fd(&s->dev, "--fd", optarg);
 	case OPT_FILE:
 		s->used = true;
 		return options_set(&s->dev.path, "--blk-file", optarg);
@@ -470,7 +541,7 @@ static int options_one(struct options *o, struct options_single *s, int opt)
 		return 0;
 	case OPT_TAP:
 		s->used = true;
-		return options_set(&s->dev.tap, "--tap", optarg);
+		return options_tap(&s->dev, "--tap", optarg);
 	case OPT_STREAM:
 		s->used = true;
 		return options_set(&s->dev.stream, "--stream", optarg);

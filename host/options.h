@@ -14,6 +14,7 @@
 #define OPTIONS_CPUS		64u	/* that threads can be dealt out to */
 #define OPTIONS_CPU_MAX		1023u	/* the highest one */
 #define OPTIONS_POLL_MAX	100000u	/* microseconds */
+#define OPTIONS_FD_MAX		(1 << 20)
 
 /* enum options_type - types of devices */
 enum options_type {
@@ -49,7 +50,9 @@ struct options_sched {
  * @serial: disk: up to OPTIONS_SERIAL_BYTES characters, or NULL
  * @readonly: disk: refuse writes
  * @queues: disk: most queues; network: pairs of queues
- * @tap: network: name of a tap interface, or NULL
+ * @tap: network: name of a tap interface, or what was said of inherited ones, or NULL
+ * @tap_fd: network: inherited taps, one for each pair of queues
+ * @tap_fds: how many of these; 0: @tap is a name
  * @stream: network: path of a Unix stream socket to connect to, or NULL
  * @sched: how it is served
  *
@@ -68,6 +71,8 @@ struct options_device {
 	bool readonly;
 	u16 queues;
 	const char *tap;
+	int tap_fd[OPTIONS_PAIRS_MAX];
+	u16 tap_fds;
 	const char *stream;
 	struct options_sched sched;
 };

@@ -55,6 +55,23 @@ refused "a disk with a tap is refused" ".*type=net only" \
 refused "a network card without a port is refused" ".*tap= or stream=" --device "type=net,socket=$S"
 refused "a network card with two ports is refused" ".*tap= or stream=" \
 	--device "type=net,socket=$S,tap=a,stream=b"
+for fds in '' x 2 3: 3:x 3,,4 1048577 3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18:19; do
+	refused "taps 'fd:$fds' are refused" "tap 'fd:.*': (give a file descriptor, 3 or more|.*at most 16 pairs)" \
+		--device "type=net,socket=$S,tap=fd:$fds"
+done
+refused "other taps than pairs are refused" ".*one file descriptor of a tap for each pair" \
+	--device "type=net,socket=$S,tap=fd:7:8,queues=3"
+refused "a tap given twice is refused" "file descriptor 8 is given twice" --device "type=net,socket=$S,tap=fd:7:8:8"
+refused "a tap that is a socket is refused" "file descriptor 8 is given twice" --device "type=net,fd=8,tap=fd:7:8"
+refused "a descriptor that another device has is refused" "file descriptor 8 is given twice" \
+	--device "type=blk,fd=8,path=$D" --device "type=net,fd=9,tap=fd:7:8"
+refused "a socket path and a descriptor of one device are refused" ".*socket and fd exclude each other" \
+	--device "type=blk,socket=$S,fd=8,path=$D"
+refused "a descriptor that cannot be is refused" "fd '2': give a number from 3" --device "type=blk,fd=2,path=$D"
+for key in client=on mode=0660; do
+	refused "an inherited socket with $key is refused" ".*leave client= and mode= out" \
+		--device "type=blk,fd=8,path=$D,$key"
+done
 refused "a serial number that is too long is refused" "serial .*at most 20" \
 	--device "type=blk,socket=$S,path=$D,serial=123456789012345678901"
 refused "readonly other than on or off is refused" "readonly 'maybe'" \
