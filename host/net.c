@@ -6,7 +6,7 @@
  * ------
  * Queues come in pairs: even ones receive, odd ones transmit; the control queue, the MAC
  * address and the link stay with the front-end. What a pair stands on is a port
- * (net_port.h): a queue of a tap with offloads, or a stream of plain frames. A pair whose
+ * (net_port.h): a queue of a tap with offloads, or a way of plain frames. A pair whose
  * receiving queue is not enabled has its port detached: a network that spreads what comes
  * over several queues must not send into one that nobody serves.
  *
@@ -511,7 +511,7 @@ static bool net_open_port(struct net *net, const struct options_device *spec)
 	struct net_port *port;
 
 	port = spec->tap ? net_tap_open(spec, net->dev.queue_num, net->port[0]) :
-			   net_stream_open(spec);
+	       spec->pair ? net_pair_open(spec) : net_stream_open(spec);
 	if (!port)
 		return false;
 	port->id = net->dev.id;

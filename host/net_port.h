@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a network card stands on: a tap, or a stream of frames. */
+/* What a network card stands on: a tap, a stream of frames, or another card. */
 #ifndef HOST_NET_PORT_H
 #define HOST_NET_PORT_H
 
@@ -97,6 +97,16 @@ struct net_port *net_tap_open(const struct options_device *spec, unsigned int pa
  * Return: the port or NULL.
  */
 struct net_port *net_stream_open(const struct options_device *spec);
+
+/**
+ * net_pair_open() - open one end of a wire between two cards of this process
+ * @spec: names the wire; the second card that names it has the other end
+ *
+ * Control thread. Says in one line what is wrong when there is something.
+ *
+ * Return: the port or NULL.
+ */
+struct net_port *net_pair_open(const struct options_device *spec);
 
 /**
  * net_port_gather() - the frame of a chain as an iovec

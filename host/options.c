@@ -75,6 +75,9 @@ static const char options_help[] =
 "                                      a network card on a Unix stream socket\n"
 "                                      in the framing of QEMU's -netdev stream\n"
 "                                      (passt)\n"
+"  --device type=net,socket=PATH,pair=NAME\n"
+"                                      a network card that is linked with the other one\n"
+"                                      of that NAME, and with nothing else\n"
 "           [,mode=OCTAL][,id=NAME][,client=on]\n"
 "                                      of any device: permissions of its socket\n"
 "                                      (0660), its name in messages, whether its\n"
@@ -266,7 +269,7 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 {
 	static const char *const names[] = {
 		"type", "socket", "path", "serial", "readonly", "queues", "tap", "stream", "id",
-		"mode", "null", "client", "threads", "cpus", "poll", "fd",
+		"mode", "null", "client", "threads", "cpus", "poll", "fd", "pair",
 	};
 	unsigned int i;
 	long number;
@@ -326,8 +329,10 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 			return -EINVAL;
 		d->sched.poll_us = (u32)number;
 		return 0;
-	default:
+	case 15:
 		return options_fd(d, "fd", value);
+	default:
+		return options_set(&d->pair, "pair", value);
 	}
 }
 
@@ -348,18 +353,18 @@ static int options_check(const struct options_device *d, const char *arg)
 		return options_bad("--device", arg, "a socket of the front-end's has its own permissions: leave mode= out");
 	if (d->path && d->null)
 		return options_bad("--device", arg, "path and null exclude each other: give one");
-	if (!net && (d->tap || d->stream))
-		return options_bad("--device", arg, "tap and stream are for type=net only");
+	if (!net && (d->tap || d->stream || d->pair))
+		return options_bad("--device", arg, "tap, stream and pair are for type=net only");
 	if (net && (d->path || d->null || d->serial || d->readonly))
 		return options_bad("--device", arg, "path, null, serial and readonly are for type=blk only");
 	if (net && d->queues > OPTIONS_PAIRS_MAX)
 		return options_bad("--device", arg, "a network card has at most 16 pairs of queues");
-	if (net && d->stream && d->queues > 1)
-		return options_bad("--device", arg, "a stream has one pair of queues: leave queues= out");
+	if (net && !d->tap && d->queues > 1)
+		return options_bad("--device", arg, "only a tap has more than one pair of queues: leave queues= out");
 	if (d->tap_fds && d->queues && d->queues != d->tap_fds)
 		return options_bad("--device", arg, "one file descriptor of a tap for each pair of queues: give as many as queues= says, or leave that out");
-	if (net && !d->tap == !d->stream)
-		return options_bad("--device", arg, "a network card needs either tap= or stream=");
+	if (net && !!d->tap + !!d->stream + !!d->pair != 1)
+		return options_bad("--device", arg, "a network card needs one of tap=, stream= and pair=");
 	return 0;
 }
 
@@ -487,6 +492,24 @@ static int options_check_single(const struct options_device *d)
 	return -EINVAL;
 }
 
+/* A wire has two ends. */
+static int options_check_pairs(const struct options *o)
+{
+	unsigned int i, j, n;
+
+	for (i = 0; i < o->devices; i++) {
+		if (!o->device[i].pair)
+			continue;
+		for (j = 0, n = 0; j < o->devices; j++)
+			n += o->device[j].pair && !strcmp(o->device[j].pair, o->device[i].pair);
+		if (n != 2)
+			return options_bad("pair", o->device[i].pair, n == 1 ?
+					   "one device has it: give another one the same, they are linked with each other" :
+					   "more than two devices have it: give it to two, they are linked with each other");
+	}
+	return 0;
+}
+
 /* The single options make one device. */
 static int options_finish(struct options *o, struct options_single *s)
 {
@@ -494,7 +517,7 @@ static int options_finish(struct options *o, struct options_single *s)
 
 	if (!s->used) {
 		if (o->devices)
-			return 1;
+			return options_check_pairs(o) ? -EINVAL : 1;
 		log_error(NULL, "no device: give at least one --device, see --help");
 		return -EINVAL;
 	}

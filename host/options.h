@@ -54,6 +54,7 @@ struct options_sched {
  * @tap_fd: network: inherited taps, one for each pair of queues
  * @tap_fds: how many of these; 0: @tap is a name
  * @stream: network: path of a Unix stream socket to connect to, or NULL
+ * @pair: network: what another card of this process has as well, or NULL
  * @sched: how it is served
  *
  * Strings belong to struct options.
@@ -74,6 +75,7 @@ struct options_device {
 	int tap_fd[OPTIONS_PAIRS_MAX];
 	u16 tap_fds;
 	const char *stream;
+	const char *pair;
 	struct options_sched sched;
 };
 
