@@ -5,19 +5,15 @@
  * Theory
  * ------
  * A chain becomes a struct blk_io: its header is copied and checked once
- * (blk_req_check()), its data segments become the iovec of one operation in the
- * queue's io_uring, so that the kernel copies between the file and guest memory
- * and nobody else touches the data. Where the status byte goes is remembered
- * before the operation starts. When it ends, short I/O goes on where it stopped;
- * then the status is written, the chain pushed, and the slot is free again.
+ * (blk_req_check()), where its data segments and its status byte are is remembered, and
+ * what the disk stands on does it step by step (blk_store.h). When the last step ended the
+ * status is written, the chain pushed, and the slot is free again. Short I/O goes on where
+ * it stopped.
  *
- * Either all data goes past the page cache or all goes through it. A page, or a
- * folio of several, that is written back whole because of a write through the cache
- * would overwrite what a write past it did to another part in the meantime. So
- * direct I/O is used when what it wants aligned is no more than the block that the
- * driver is told of: then offset and length always are. Where only the guest's
- * memory is not, the data goes by way of a private buffer, piece by piece; a queue
- * has BLK_BOUNCES of them, and requests wait for one.
+ * Where the kernel can copy between guest memory and what the disk stands on, a step has the
+ * segments themselves and nobody else touches the data. Else, and where memory is not aligned as
+ * that wants it, the data goes by way of a private buffer, piece by piece; a queue has few of
+ * them, and requests wait for one (blk_bounce.c).
  *
  * At most BLK_DEPTH requests of a queue are in flight; a ring that holds more
  * waits. Requests complete in any order; those in flight when the daemon is killed are
@@ -26,120 +22,49 @@
  * does for the dead holds the image's lock (blk_lock.c). FLUSH covers the writes that were
  * completed before it came (5.2.6.2), which is what fsync gives. A driver that
  * does not know FLUSH, or has switched the cache off (CONFIG_WCE), is promised that
- * completed writes are durable: for it every write is a synchronous one.
+ * completed writes are durable: for it every write is a synchronous one, or is followed by
+ * a flush.
  *
- * Ranges to discard or to zero become holes of the file, one after the other, where its file
- * system can make some; what must be zeroes is written where it cannot. A discard that
- * cannot be done is none: it is a hint.
- *
- * A disk that stands on nothing (null) has only the costs of the way there: for benches.
+ * Ranges to discard or to zero are done one after the other, where what the disk stands on can;
+ * what must be zeroes is written where it cannot. A discard that cannot be done is none: it is a
+ * hint.
  */
 #include "blk.h"
 
-#include "blk_file.h"
+#include "blk_bounce.h"
+#include "blk_store.h"
 #include "message.h"
 #include "queue.h"
-#include "../ring/blk_req.h"
 
 #include <limits.h>
-#include <linux/falloc.h>
 #include <stdlib.h>
-#include <sys/uio.h>
 
-#define BLK_DEPTH	256u		/* requests of a queue in flight */
 #define BLK_SEG_MAX	126u		/* told to the driver: data segments */
-#define BLK_SEGS	256u		/* accepted: with room for split headers */
 #define BLK_BYTES	(1u << 30)	/* of a chain */
-#define BLK_BOUNCES	16u		/* private buffers of a queue */
-#define BLK_BOUNCE_BYTES	(128u << 10)
-#define BLK_BOUNCE_ALIGN	4096u	/* no block is larger */
 #define BLK_RANGE_SECTORS	(1u << 21)	/* told to the driver: of a range, 1 GiB */
-
-/* RWF_DSYNC of linux/fs.h; the cast in there is not one that sparse accepts. */
-#define BLK_RW_DSYNC	0x2
 
 _Static_assert(BLK_SEGS <= IOV_MAX, "a request must be one operation");
 
 /**
  * struct blk - a disk
  * @dev: what it has in common with other devices
- * @file: what it stands on
- * @null: it stands on nothing
- * @direct: data goes past the page cache
+ * @store: what it stands on
  * @through: the write cache is off (CONFIG_WCE); the control thread changes it, atomically
  * @serial: answer to GET_ID, padded with zeros
  */
 struct blk {
 	struct device dev;
-	struct blk_file file;
-	bool null;
-	bool direct;
+	struct blk_store *store;
 	bool through;
 	char serial[VIRTIO_BLK_ID_BYTES];
-};
-
-/**
- * struct blk_segs - room of a slot; apart from it, since most slots of most queues are never used
- *	and what was not used is not there
- * @seg: data segments
- * @data: segments of the chain, when it is bounced
- * @range: ranges to discard or to zero
- */
-struct blk_segs {
-	struct iovec seg[BLK_SEGS];
-	struct ring_iov data[BLK_SEGS];
-	struct blk_range range[BLK_RANGES];
-};
-
-/**
- * struct blk_io - a request in flight
- * @op: its operation
- * @chain: what to push; only id and count are set
- * @status: where the status byte goes
- * @req: the request
- * @done: bytes that were read or written; of ranges, of the current one
- * @at: range that is current
- * @ranges: how many
- * @zeroes: it is written, since there can be no hole
- * @durable: it is to be durable when it is complete
- * @iov: data segments that are left
- * @iovs: how many
- * @bounced: the data goes by way of @buf
- * @buf: private buffer, or NULL while it waits for one
- * @skip: bytes of @data before the data, when it is bounced
- * @segs: how many of @data
- * @next: of the free slots, or of those that wait for a buffer
- * @mem: room for what it has many of
- */
-struct blk_io {
-	struct queue_op op;
-	struct ring_chain chain;
-	u8 __shared *status;
-	struct blk_req req;
-	u32 done;
-	unsigned int at;
-	unsigned int ranges;
-	bool zeroes;
-	bool durable;
-	struct iovec *iov;
-	unsigned int iovs;
-	bool bounced;
-	void *buf;
-	u32 skip;
-	unsigned int segs;
-	struct blk_io *next;
-	struct blk_segs *mem;
 };
 
 /**
  * struct blk_queue - a queue of a disk
  * @disk: what requests are checked against
  * @free: slots that are not in flight
- * @bounces: private buffers that exist
- * @spares: of which not in use
- * @spare: they
- * @waiting: requests that wait for one, first to last
- * @waiting_end: where the next such is linked
+ * @bounce: private buffers
+ * @giving: those are being given to requests that wait
  * @seg: where a chain's segments are put when it is popped
  * @mem: of the slots
  * @io: the slots
@@ -147,11 +72,8 @@ struct blk_io {
 struct blk_queue {
 	struct blk_disk disk;
 	struct blk_io *free;
-	unsigned int bounces;
-	unsigned int spares;
-	void *spare[BLK_BOUNCES];
-	struct blk_io *waiting;
-	struct blk_io **waiting_end;
+	struct blk_bounce bounce;
+	bool giving;
 	struct ring_iov seg[BLK_SEGS];
 	struct blk_segs *mem;
 	struct blk_io io[BLK_DEPTH];
@@ -162,154 +84,117 @@ static struct blk *blk_of(const struct queue *q)
 	return container_of(q->dev, struct blk, dev);
 }
 
-static void blk_submit(struct queue *q, struct blk_io *io);
+static void blk_next(struct queue *q, struct blk_io *io);
 
-/* ---- private buffers --------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------ */
 
-/* Give a request a buffer. Return: 1, 0 when it will be given one, -ENOMEM. */
-static int blk_bounce_get(struct blk_queue *b, struct blk_io *io)
-{
-	if (b->spares) {
-		io->buf = b->spare[--b->spares];
-		return 1;
-	}
-	if (b->bounces < BLK_BOUNCES &&
-	    !posix_memalign(&io->buf, BLK_BOUNCE_ALIGN, BLK_BOUNCE_BYTES)) {
-		b->bounces++;
-		return 1;
-	}
-	io->buf = NULL;
-	if (!b->bounces)
-		return -ENOMEM;
-	io->next = NULL;
-	*b->waiting_end = io;
-	b->waiting_end = &io->next;
-	return 0;
-}
-
-/* A request needs its buffer no longer: whoever waits goes on. */
-static void blk_bounce_put(struct queue *q, struct blk_io *io)
-{
-	struct blk_queue *b = q->priv;
-	struct blk_io *next = b->waiting;
-
-	if (!next) {
-		b->spare[b->spares++] = io->buf;
-		return;
-	}
-	b->waiting = next->next;
-	if (!b->waiting)
-		b->waiting_end = &b->waiting;
-	next->buf = io->buf;
-	blk_submit(q, next);
-}
-
-/* ---- requests -------------------------------------------------------------- */
-
-/* End a request: @good bytes of its writable data are valid. */
-static void blk_complete(struct queue *q, struct blk_io *io, u8 status, u32 good)
+/* A request needs its slot and its buffer no longer: whoever waits for one goes on. */
+static void blk_release(struct queue *q, struct blk_io *io)
 {
 	struct blk_queue *b = q->priv;
 
-	shared_store8(io->status, status);
-	ring_dev_push(&q->ring, &io->chain,
-		      status == VIRTIO_BLK_S_OK ? good + BLK_STATUS_BYTES : good);
 	if (io->buf)
-		blk_bounce_put(q, io);
-	io->buf = NULL;
-	/* What waits for a slot may go on. */
+		blk_bounce_put(&b->bounce, io);
 	if (!b->free)
 		queue_again(q);
 	io->next = b->free;
 	b->free = io;
+	/* One that goes on may end at once, and come by here. */
+	if (b->giving)
+		return;
+	b->giving = true;
+	while ((io = blk_bounce_next(&b->bounce)))
+		blk_next(q, io);
+	b->giving = false;
 }
 
-/* Is the memory of a request aligned for direct I/O? */
-static bool blk_is_aligned(const struct blk_file *f, const struct blk_io *io)
+/* End a request: @good bytes of its writable data are valid. */
+static void blk_complete(struct queue *q, struct blk_io *io, u8 status, u32 good)
 {
-	u64 bits = 0;
-	unsigned int i;
-
-	for (i = 0; i < io->iovs; i++)
-		bits |= (uintptr_t)io->iov[i].iov_base | io->iov[i].iov_len;
-	return !(bits & (f->align - 1));
+	shared_store8(io->status, status);
+	ring_dev_push(&q->ring, &io->chain,
+		      status == VIRTIO_BLK_S_OK ? good + BLK_STATUS_BYTES : good);
+	blk_release(q, io);
 }
 
-/* The next piece of a request by way of its buffer becomes its only segment. */
-static void blk_fill(struct blk_io *io)
+static bool blk_has_ranges(const struct blk_io *io)
 {
-	u32 bytes = min_t(u32, io->req.bytes - io->done, BLK_BOUNCE_BYTES);
-
-	if (io->req.op == BLK_OP_WRITE)
-		ring_iov_read(io->mem->data, io->segs, io->skip + io->done, io->buf, bytes);
-	io->iov = io->mem->seg;
-	io->iovs = 1;
-	io->mem->seg[0].iov_base = io->buf;
-	io->mem->seg[0].iov_len = bytes;
+	return io->req.op == BLK_OP_DISCARD || io->req.op == BLK_OP_ZEROES;
 }
 
-/* The next step of a request of ranges: a hole, or a piece of zeroes. */
-static void blk_prep_range(const struct blk *blk, struct blk_io *io, struct io_uring_sqe *sqe,
-			   int fd)
+static void blk_step_range(const struct blk_store *s, struct blk_io *io)
 {
-	static const u8 zeroes[BLK_BOUNCE_BYTES] __attribute__((aligned(BLK_BOUNCE_ALIGN)));
+	static u8 zeroes[BLK_PIECE_BYTES] __attribute__((aligned(BLK_BLOCK_MAX)));
 	const struct blk_range *r = &io->mem->range[io->at];
-	int hole = FALLOC_FL_KEEP_SIZE;
+	struct blk_step *step = &io->step;
 
-	if (io->zeroes) {
-		io_uring_prep_write(sqe, fd, zeroes,
-				    min_t(u32, r->bytes - io->done, sizeof(zeroes)),
-				    r->offset + io->done);
-		return;
-	}
-	if (io->req.op == BLK_OP_DISCARD || r->unmap)
-		hole |= FALLOC_FL_PUNCH_HOLE;
-	else
-		hole |= FALLOC_FL_ZERO_RANGE;
-	io_uring_prep_fallocate(sqe, blk->file.fd, hole, (off_t)r->offset, r->bytes);
+	*step = (struct blk_step) {
+		.op = io->zeroes ? BLK_OP_WRITE : io->req.op,
+		.offset = r->offset + io->done,
+		.bytes = io->zeroes ? min_t(u32, r->bytes - io->done, s->piece) : r->bytes,
+		.iov = io->mem->seg,
+		.iovs = 1,
+		.unmap = r->unmap,
+	};
+	/* Only read from, there being no such iovec. */
+	io->mem->seg[0] = (struct iovec) { zeroes, step->bytes };
+	step->last = io->at + 1 == io->ranges &&
+		     (!io->zeroes || io->done + step->bytes == r->bytes);
 }
 
-static void blk_submit(struct queue *q, struct blk_io *io)
+static void blk_step_data(const struct blk_store *s, struct blk_io *io)
 {
-	const struct blk *blk = blk_of(q);
-	struct blk_queue *b = q->priv;
-	u64 at = io->req.offset + io->done;
-	int fd = blk->direct ? blk->file.direct : blk->file.fd;
-	struct io_uring_sqe *sqe;
-	int r;
+	u32 left = io->req.bytes - io->done;
 
-	if (io->bounced && !io->buf) {
-		r = blk_bounce_get(b, io);
-		if (r < 0)
-			blk_complete(q, io, VIRTIO_BLK_S_IOERR, 0);
-		if (r <= 0)
-			return;
+	if (io->bounced) {
+		io->mem->seg[0] = (struct iovec) { io->buf, min_t(u32, left, s->piece) };
+		io->iov = io->mem->seg;
+		io->iovs = 1;
 	}
-	if (io->bounced)
-		blk_fill(io);
-	sqe = queue_sqe(q, &io->op);
-	if (!sqe) {
+	io->step = (struct blk_step) {
+		.op = io->req.op,
+		.offset = io->req.offset + io->done,
+		.bytes = io->bounced ? (u32)io->iov->iov_len : left,
+		.iov = io->iov,
+		.iovs = io->iovs,
+	};
+	io->step.last = io->step.bytes == left;
+	if (io->bounced && io->req.op == BLK_OP_WRITE)
+		ring_iov_read(io->mem->data, io->segs, io->skip + io->done, io->buf,
+			      io->step.bytes);
+}
+
+/* Have the next step of a request done. */
+static void blk_next(struct queue *q, struct blk_io *io)
+{
+	struct blk_store *s = blk_of(q)->store;
+	struct blk_queue *b = q->priv;
+	int r = 1;
+
+	if (io->bounced && !io->buf)
+		r = blk_bounce_get(&b->bounce, io, min_t(u32, io->req.bytes, s->piece));
+	if (r < 0)
 		blk_complete(q, io, VIRTIO_BLK_S_IOERR, 0);
+	if (r <= 0)
+		return;
+	if (io->syncing || io->req.op == BLK_OP_FLUSH)
+		io->step = (struct blk_step) { .op = BLK_OP_FLUSH, .last = true };
+	else if (blk_has_ranges(io))
+		blk_step_range(s, io);
+	else
+		blk_step_data(s, io);
+	s->ops->submit(s, q, io);
+}
+
+/* All was done but, perhaps, a flush. */
+static void blk_finish_data(struct queue *q, struct blk_io *io)
+{
+	if (io->durable && io->unsynced && !io->syncing) {
+		io->syncing = true;
+		blk_next(q, io);
 		return;
 	}
-	switch (io->req.op) {
-	case BLK_OP_READ:
-		io_uring_prep_readv(sqe, fd, io->iov, io->iovs, at);
-		break;
-	case BLK_OP_WRITE:
-		io_uring_prep_writev(sqe, fd, io->iov, io->iovs, at);
-		if (io->durable)
-			sqe->rw_flags = (__force __kernel_rwf_t)BLK_RW_DSYNC;
-		break;
-	case BLK_OP_DISCARD:
-	case BLK_OP_ZEROES:
-		blk_prep_range(blk, io, sqe, fd);
-		break;
-	default:
-		io_uring_prep_fsync(sqe, blk->file.fd, IORING_FSYNC_DATASYNC);
-		break;
-	}
-	queue_submit(sqe, &io->op);
+	blk_complete(q, io, VIRTIO_BLK_S_OK, io->req.op == BLK_OP_READ ? io->req.bytes : 0);
 }
 
 /* So many bytes more of a request were read or written; not more than are left. */
@@ -329,13 +214,8 @@ static void blk_advance(struct blk_io *io, u32 bytes)
 	io->iov->iov_len -= bytes;
 }
 
-static bool blk_has_ranges(const struct blk_io *io)
-{
-	return io->req.op == BLK_OP_DISCARD || io->req.op == BLK_OP_ZEROES;
-}
-
-/* So many bytes could not be done, for what the operation ended with: say so, and fail. */
-static void blk_fail(struct queue *q, struct blk_io *io, u32 bytes, u64 at, int res, u32 good)
+/* A step could not be done, for what it ended with: say so, and fail. */
+static void blk_fail(struct queue *q, struct blk_io *io, int res)
 {
 	static const char *const names[] = {
 		[BLK_OP_READ] = "read", [BLK_OP_WRITE] = "write", [BLK_OP_FLUSH] = "flush",
@@ -343,9 +223,9 @@ static void blk_fail(struct queue *q, struct blk_io *io, u32 bytes, u64 at, int 
 	};
 
 	log_peer(&q->dev->limit, LOG_WARN, q->dev->id, "%s of %u bytes at %llu failed: %s",
-		 names[io->req.op], bytes, (unsigned long long)at,
+		 names[io->step.op], io->step.bytes, (unsigned long long)io->step.offset,
 		 res ? strerror(-res) : "the image became shorter");
-	blk_complete(q, io, VIRTIO_BLK_S_IOERR, good);
+	blk_complete(q, io, VIRTIO_BLK_S_IOERR, io->req.op == BLK_OP_READ ? io->done : 0);
 }
 
 /* A step of a request of ranges ended. */
@@ -356,13 +236,13 @@ static void blk_range_done(struct queue *q, struct blk_io *io, int res)
 	if (!io->zeroes && (res == -EOPNOTSUPP || res == -ENOSYS || res == -EINVAL)) {
 		if (io->req.op == BLK_OP_ZEROES) {
 			io->zeroes = true;
-			blk_submit(q, io);
+			blk_next(q, io);
 			return;
 		}
 		res = 0;
 	}
 	if (res < 0 || (io->zeroes && !res)) {
-		blk_fail(q, io, r->bytes, r->offset, res, 0);
+		blk_fail(q, io, res);
 		return;
 	}
 	if (io->zeroes)
@@ -371,60 +251,78 @@ static void blk_range_done(struct queue *q, struct blk_io *io, int res)
 		io->done = 0;
 		io->at++;
 	}
-	if (io->at == io->ranges && !io->durable) {
-		blk_complete(q, io, VIRTIO_BLK_S_OK, 0);
-		return;
-	}
 	if (io->at == io->ranges)
-		io->req.op = BLK_OP_FLUSH;
-	blk_submit(q, io);
+		blk_finish_data(q, io);
+	else
+		blk_next(q, io);
 }
 
-static void blk_on_done(struct queue *q, struct queue_op *op, int res)
+void blk_step_done(struct queue *q, struct blk_io *io, int res)
 {
-	struct blk_io *io = container_of(op, struct blk_io, op);
-	bool in = io->req.op == BLK_OP_READ;
-	u32 left = io->req.bytes - io->done;
+	struct blk_store *s = blk_of(q)->store;
 
 	if (res == -EAGAIN || res == -EINTR) {
-		blk_submit(q, io);
+		s->ops->submit(s, q, io);
+		return;
+	}
+	if (io->step.op == BLK_OP_FLUSH) {
+		if (res < 0)
+			blk_fail(q, io, res);
+		else
+			blk_finish_data(q, io);
 		return;
 	}
 	if (blk_has_ranges(io)) {
 		blk_range_done(q, io, res);
 		return;
 	}
-	if (io->req.op == BLK_OP_FLUSH && res >= 0) {
-		blk_complete(q, io, VIRTIO_BLK_S_OK, 0);
+	if (res <= 0 || (u32)res > io->step.bytes) {
+		blk_fail(q, io, res);
 		return;
 	}
-	if (res > 0 && (u32)res <= left) {
-		blk_advance(io, (u32)res);
-		if (io->done < io->req.bytes)
-			blk_submit(q, io);
-		else
-			blk_complete(q, io, VIRTIO_BLK_S_OK, in ? io->req.bytes : 0);
-		return;
-	}
-	blk_fail(q, io, left, io->req.offset + io->done, res, in ? io->done : 0);
+	blk_advance(io, (u32)res);
+	if (io->done < io->req.bytes)
+		blk_next(q, io);
+	else
+		blk_finish_data(q, io);
 }
 
-/* Remember the data segments of a chain for a request that is bounced. */
-static void blk_bounce(struct blk_io *io, const struct ring_iov *seg, unsigned int segs, u32 skip)
+/* Before its first step. */
+static void blk_begin(struct blk_io *io)
 {
-	memcpy(io->mem->data, seg, segs * sizeof(*seg));
-	io->segs = segs;
-	io->skip = skip;
-	io->bounced = true;
+	io->done = 0;
+	io->at = 0;
+	io->zeroes = false;
+	io->syncing = false;
+	io->unsynced = false;
+}
+
+/* ---- requests -------------------------------------------------------------- */
+
+/* Is the memory of a request aligned as what the disk stands on wants it? */
+static bool blk_is_aligned(const struct blk_store *s, const struct blk_io *io)
+{
+	u64 bits = 0;
+	unsigned int i;
+
+	for (i = 0; i < io->iovs; i++)
+		bits |= (uintptr_t)io->iov[i].iov_base | io->iov[i].iov_len;
+	return !(bits & (s->align - 1));
 }
 
 /* Data segments of a chain: @skip bytes passed over, then as many as are asked for. */
-static void blk_gather(const struct blk *blk, struct blk_io *io, const struct ring_iov *seg,
+static void blk_gather(const struct blk_store *s, struct blk_io *io, const struct ring_iov *seg,
 		       unsigned int segs, u32 skip)
 {
 	u32 bytes = io->req.bytes, pass = skip, len;
 	unsigned int i;
 
+	memcpy(io->mem->data, seg, segs * sizeof(*seg));
+	io->segs = segs;
+	io->skip = skip;
+	io->bounced = s->distant;
+	if (s->distant)
+		return;
 	io->iov = io->mem->seg;
 	io->iovs = 0;
 	for (i = 0; i < segs && bytes; i++) {
@@ -440,8 +338,7 @@ static void blk_gather(const struct blk *blk, struct blk_io *io, const struct ri
 		bytes -= len;
 		pass = 0;
 	}
-	if (blk->direct && !blk_is_aligned(&blk->file, io))
-		blk_bounce(io, seg, segs, skip);
+	io->bounced = !blk_is_aligned(s, io);
 }
 
 static void blk_get_id(struct queue *q, struct blk_io *io, const struct ring_chain *c)
@@ -461,28 +358,16 @@ static int blk_take_ranges(struct queue *q, struct blk_io *io, const struct ring
 	unsigned int i;
 
 	io->ranges = io->req.bytes / (u32)sizeof(*raw);
-	io->at = 0;
-	io->zeroes = false;
 	ring_iov_read(c->iov, c->out, BLK_HDR_BYTES, raw, io->req.bytes);
 	for (i = 0; i < io->ranges && status == VIRTIO_BLK_S_OK; i++)
 		status = blk_range_check(&raw[i], io->req.op, &b->disk, &io->mem->range[i]);
 	return status;
 }
 
-/* A disk that stands on nothing reads as zeroes. */
-static void blk_serve_null(struct queue *q, struct blk_io *io, const struct ring_chain *c)
-{
-	bool in = io->req.op == BLK_OP_READ;
-	unsigned int i;
-
-	for (i = 0; i < c->in && in; i++)
-		shared_zero(c->iov[c->out + i].base, c->iov[c->out + i].len);
-	blk_complete(q, io, VIRTIO_BLK_S_OK, in ? io->req.bytes : 0);
-}
-
 /* Serve one chain. Return: false when it cannot even be answered. */
 static bool blk_serve_chain(struct queue *q, const struct ring_chain *c)
 {
+	const struct blk_store *s = blk_of(q)->store;
 	struct blk_queue *b = q->priv;
 	struct virtio_blk_outhdr hdr = { 0 };
 	const struct ring_iov *last;
@@ -491,7 +376,7 @@ static bool blk_serve_chain(struct queue *q, const struct ring_chain *c)
 
 	ring_iov_read(c->iov, c->out, 0, &hdr, sizeof(hdr));
 	io = b->free;
-	b->disk.sectors = __atomic_load_n(&blk_of(q)->file.sectors, __ATOMIC_RELAXED);
+	b->disk.sectors = __atomic_load_n(&s->sectors, __ATOMIC_RELAXED);
 	status = blk_req_check(&hdr, c->out_len, c->in_len, &b->disk, &io->req);
 	if (status < 0)
 		return false;
@@ -500,8 +385,9 @@ static bool blk_serve_chain(struct queue *q, const struct ring_chain *c)
 	io->chain.count = c->count;
 	last = &c->iov[c->out + c->in - 1];
 	io->status = shared_at(last->base, last->len - 1);
-	io->done = 0;
 	io->bounced = false;
+	io->segs = 0;
+	blk_begin(io);
 	io->durable = !(b->disk.features & BIT_ULL(VIRTIO_BLK_F_FLUSH)) ||
 		      __atomic_load_n(&blk_of(q)->through, __ATOMIC_RELAXED);
 	if (status == VIRTIO_BLK_S_OK && blk_has_ranges(io))
@@ -510,16 +396,12 @@ static bool blk_serve_chain(struct queue *q, const struct ring_chain *c)
 		blk_complete(q, io, (u8)status, 0);
 		return true;
 	}
-	if (blk_of(q)->null && io->req.op != BLK_OP_GET_ID) {
-		blk_serve_null(q, io, c);
-		return true;
-	}
 	switch (io->req.op) {
 	case BLK_OP_READ:
-		blk_gather(blk_of(q), io, c->iov + c->out, c->in, 0);
+		blk_gather(s, io, c->iov + c->out, c->in, 0);
 		break;
 	case BLK_OP_WRITE:
-		blk_gather(blk_of(q), io, c->iov, c->out, BLK_HDR_BYTES);
+		blk_gather(s, io, c->iov, c->out, BLK_HDR_BYTES);
 		break;
 	case BLK_OP_GET_ID:
 		blk_get_id(q, io, c);
@@ -532,7 +414,7 @@ static bool blk_serve_chain(struct queue *q, const struct ring_chain *c)
 	if (io->req.op != BLK_OP_FLUSH && !io->req.bytes)
 		blk_complete(q, io, VIRTIO_BLK_S_OK, 0);
 	else
-		blk_submit(q, io);
+		blk_next(q, io);
 	return true;
 }
 
@@ -559,17 +441,21 @@ static enum device_served blk_serve(struct queue *q)
 	return DEVICE_MORE;
 }
 
-/* Requests in flight are I/O, which the queue waits for. */
 static void blk_stop(struct queue *q)
 {
-	(void)q;
+	struct blk_store *s = blk_of(q)->store;
+
+	if (s->ops->stop)
+		s->ops->stop(s, q);
 }
 
 static int blk_start(struct queue *q)
 {
 	const struct blk *blk = blk_of(q);
+	struct blk_store *s = blk->store;
 	struct blk_queue *b;
 	unsigned int i;
+	int r;
 
 	b = malloc(sizeof(*b));
 	if (!b)
@@ -579,32 +465,37 @@ static int blk_start(struct queue *q)
 		free(b);
 		return -ENOMEM;
 	}
-	b->disk.block = blk->file.block;
+	b->disk.block = s->block;
 	/* What the device is does not depend on what the driver knows of it. */
 	b->disk.features = q->features | (blk->dev.features & BIT_ULL(VIRTIO_BLK_F_RO));
-	b->bounces = 0;
-	b->spares = 0;
-	b->waiting = NULL;
-	b->waiting_end = &b->waiting;
+	blk_bounce_init(&b->bounce);
+	b->giving = false;
 	b->free = NULL;
 	for (i = BLK_DEPTH; i--;) {
 		b->io[i].mem = &b->mem[i];
-		b->io[i].op.done = blk_on_done;
 		b->io[i].op.pending = false;
 		b->io[i].buf = NULL;
 		b->io[i].next = b->free;
 		b->free = &b->io[i];
 	}
 	q->priv = b;
-	return 0;
+	r = s->ops->start ? s->ops->start(s, q) : 0;
+	if (!r)
+		return 0;
+	q->priv = NULL;
+	free(b->mem);
+	free(b);
+	return r;
 }
 
 static void blk_finish(struct queue *q)
 {
+	struct blk_store *s = blk_of(q)->store;
 	struct blk_queue *b = q->priv;
 
-	while (b->spares)
-		free(b->spare[--b->spares]);
+	if (s->ops->finish)
+		s->ops->finish(s, q);
+	blk_bounce_free(&b->bounce);
 	free(b->mem);
 	free(b);
 	q->priv = NULL;
@@ -617,15 +508,16 @@ static void blk_config(struct device *dev, u8 *space)
 
 	_Static_assert(sizeof(config) <= MESSAGE_CONFIG_BYTES, "configuration space");
 	memset(&config, 0, sizeof(config));
-	config.capacity = (__force __virtio64)cpu_to_le64(blk->file.sectors);
-	config.blk_size = (__force __virtio32)cpu_to_le32(blk->file.block);
+	config.capacity = (__force __virtio64)
+		cpu_to_le64(__atomic_load_n(&blk->store->sectors, __ATOMIC_RELAXED));
+	config.blk_size = (__force __virtio32)cpu_to_le32(blk->store->block);
 	config.seg_max = (__force __virtio32)cpu_to_le32(BLK_SEG_MAX);
 	config.num_queues = (__force __virtio16)cpu_to_le16(dev->queues);
 	config.wce = !blk->through;
 	config.max_discard_sectors = (__force __virtio32)cpu_to_le32(BLK_RANGE_SECTORS);
 	config.max_discard_seg = (__force __virtio32)cpu_to_le32(BLK_RANGES);
 	config.discard_sector_alignment = (__force __virtio32)
-		cpu_to_le32(BLK_BOUNCE_ALIGN >> BLK_SECTOR_SHIFT);
+		cpu_to_le32(BLK_BLOCK_MAX >> BLK_SECTOR_SHIFT);
 	config.max_write_zeroes_sectors = (__force __virtio32)cpu_to_le32(BLK_RANGE_SECTORS);
 	config.max_write_zeroes_seg = (__force __virtio32)cpu_to_le32(BLK_RANGES);
 	config.write_zeroes_may_unmap = 1;
@@ -658,13 +550,13 @@ static void blk_recall(struct device *dev, u8 note)
 /* Requests that are checked from here on are checked against the new size. */
 static bool blk_refresh(struct device *dev)
 {
-	struct blk *blk = container_of(dev, struct blk, dev);
+	struct blk_store *s = container_of(dev, struct blk, dev)->store;
 	u64 sectors;
 
-	if (blk->null || !blk_file_resized(&blk->file, dev->id, &sectors))
+	if (!s->ops->resized || !s->ops->resized(s, &sectors))
 		return false;
-	__atomic_store_n(&blk->file.sectors, sectors, __ATOMIC_RELAXED);
-	log_info(dev->id, "image %s has %llu bytes now", blk->file.path,
+	__atomic_store_n(&s->sectors, sectors, __ATOMIC_RELAXED);
+	log_info(dev->id, "image %s has %llu bytes now", s->name,
 		 (unsigned long long)sectors * BLK_SECTOR);
 	return true;
 }
@@ -673,8 +565,7 @@ static void blk_close(struct device *dev)
 {
 	struct blk *blk = container_of(dev, struct blk, dev);
 
-	if (!blk->null)
-		blk_file_close(&blk->file);
+	blk->store->ops->close(blk->store);
 	free(blk);
 }
 
@@ -695,29 +586,35 @@ static const struct device_ops blk_ops = {
 	.close = blk_close,
 };
 
+static struct blk_store *blk_open_store(const struct options_device *spec)
+{
+	if (spec->path)
+		return blk_file_open(spec);
+	return blk_null_open(spec);
+}
+
 struct device *blk_open(const struct options_device *spec)
 {
 	struct blk *blk = calloc(1, sizeof(*blk));
+	struct blk_store *s;
 
 	if (!blk)
 		return NULL;
 	device_init(&blk->dev, &blk_ops, spec->id);
-	blk->null = !spec->path;
-	if (blk->null) {
-		blk->file = (struct blk_file) {
-			.fd = -1, .direct = -1, .block = BLK_SECTOR,
-			.sectors = spec->null >> BLK_SECTOR_SHIFT,
-		};
-	} else if (blk_file_open(&blk->file, spec)) {
+	s = blk_open_store(spec);
+	if (!s) {
 		free(blk);
 		return NULL;
 	}
-	blk->direct = blk->file.direct >= 0 && blk->file.align <= blk->file.block;
+	blk->store = s;
+	s->id = blk->dev.id;
+	s->align = s->align ? s->align : 1;
+	s->piece = s->piece ? s->piece : BLK_PIECE_BYTES;
 	if (spec->serial)
 		memcpy(blk->serial, spec->serial,
 		       min_t(size_t, strlen(spec->serial), sizeof(blk->serial)));
 	blk->dev.queues = spec->queues;
-	blk->dev.queue_num = spec->queues;
+	blk->dev.queue_num = blk->dev.queues;
 	blk->dev.features = BIT_ULL(VIRTIO_BLK_F_SEG_MAX) | BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) |
 			    BIT_ULL(VIRTIO_BLK_F_FLUSH) | BIT_ULL(VIRTIO_BLK_F_MQ) |
 			    BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE);

@@ -2,11 +2,17 @@
 /*
  * What a disk stands on: a file or a block device.
  *
+ * A step of a request is one operation in the queue's io_uring.
+ *
  * The image is opened twice where that is possible: once past the page cache
- * (O_DIRECT), which takes all data when the alignment that it wants is no more
- * than a block of the disk, and once through it, for flushes and else for
- * everything; blk.c says why the two are never mixed. What alignment is needed is
- * found by trying, since file systems differ and older kernels do not tell.
+ * (O_DIRECT), and once through it. Either all data goes past the cache or all goes through it. A
+ * page, or a folio of several, that is written back whole because of a write through the cache
+ * would overwrite what a write past it did to another part in the meantime. So direct I/O is
+ * used when what it wants aligned is no more than the block that the driver is told of: then
+ * offset and length always are; where only the guest's memory is not, the data is bounced. What
+ * alignment is needed is found by trying, since file systems differ and older kernels do not
+ * tell. Flushes, and ranges, which become holes where the file system can make some, always go
+ * the other way.
  *
  * Both are locked against other users of the image (blk_lock.c). A block device that
  * is to be written is also opened exclusively, which the kernel denies while
@@ -14,20 +20,84 @@
  *
  * #syscalls newfstatat fstat ioctl:BLKGETSIZE64 ioctl:BLKSSZGET close
  */
-#include "blk_file.h"
+#include "blk_store.h"
 
 #include "blk_lock.h"
 #include "log.h"
-#include "../ring/blk_req.h"
 
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BLK_FILE_ALIGN_MAX	4096u
+#define BLK_FILE_ALIGN_MAX	BLK_BLOCK_MAX
+
+/* RWF_DSYNC of linux/fs.h; the cast in there is not one that sparse accepts. */
+#define BLK_FILE_DSYNC		0x2
+
+/**
+ * struct blk_file - an open image
+ * @store: what it has in common with others; its name is the path
+ * @fd: with the page cache
+ * @direct: past the page cache, or -1 when the file does not support it
+ * @want: what address, offset and length must be multiples of to use @direct
+ * @data: one of these, for data
+ */
+struct blk_file {
+	struct blk_store store;
+	int fd;
+	int direct;
+	u32 want;
+	int data;
+};
+
+/* ---- steps ------------------------------------------------------------------- */
+
+static void blk_file_on_done(struct queue *q, struct queue_op *op, int res)
+{
+	blk_step_done(q, container_of(op, struct blk_io, op), res);
+}
+
+static void blk_file_submit(struct blk_store *s, struct queue *q, struct blk_io *io)
+{
+	const struct blk_file *f = container_of(s, struct blk_file, store);
+	const struct blk_step *step = &io->step;
+	struct io_uring_sqe *sqe;
+	int hole = FALLOC_FL_KEEP_SIZE;
+
+	io->op.done = blk_file_on_done;
+	sqe = queue_sqe(q, &io->op);
+	if (!sqe) {
+		blk_step_done(q, io, -EIO);
+		return;
+	}
+	switch (step->op) {
+	case BLK_OP_READ:
+		io_uring_prep_readv(sqe, f->data, step->iov, step->iovs, step->offset);
+		break;
+	case BLK_OP_WRITE:
+		io_uring_prep_writev(sqe, f->data, step->iov, step->iovs, step->offset);
+		if (io->durable)
+			sqe->rw_flags = (__force __kernel_rwf_t)BLK_FILE_DSYNC;
+		break;
+	case BLK_OP_DISCARD:
+	case BLK_OP_ZEROES:
+		hole |= step->op == BLK_OP_DISCARD || step->unmap ? FALLOC_FL_PUNCH_HOLE :
+								    FALLOC_FL_ZERO_RANGE;
+		io_uring_prep_fallocate(sqe, f->fd, hole, (off_t)step->offset, step->bytes);
+		io->unsynced = true;
+		break;
+	default:
+		io_uring_prep_fsync(sqe, f->fd, IORING_FSYNC_DATASYNC);
+		break;
+	}
+	queue_submit(sqe, &io->op);
+}
+
+/* ---- opening ------------------------------------------------------------------ */
 
 /* Does a direct read aligned to @align work? */
 static bool blk_file_try(int fd, void *buf, u32 align)
@@ -43,12 +113,12 @@ static void blk_file_open_direct(struct blk_file *f, const char *path, int mode)
 	if (f->direct < 0)
 		return;
 	if (!posix_memalign(&buf, 2 * BLK_FILE_ALIGN_MAX, 2 * BLK_FILE_ALIGN_MAX)) {
-		for (f->align = BLK_SECTOR; f->align <= BLK_FILE_ALIGN_MAX; f->align *= 2) {
-			if (blk_file_try(f->direct, buf, f->align))
+		for (f->want = BLK_SECTOR; f->want <= BLK_FILE_ALIGN_MAX; f->want *= 2) {
+			if (blk_file_try(f->direct, buf, f->want))
 				break;
 		}
 		free(buf);
-		if (f->align && f->align <= BLK_FILE_ALIGN_MAX)
+		if (f->want && f->want <= BLK_FILE_ALIGN_MAX)
 			return;
 	}
 	close(f->direct);
@@ -153,17 +223,48 @@ static int blk_file_lock(struct blk_file *f, const struct options_device *spec)
 	return 0;
 }
 
-int blk_file_open(struct blk_file *f, const struct options_device *spec)
+static bool blk_file_resized(struct blk_store *s, u64 *sectors)
 {
+	const struct blk_file *f = container_of(s, struct blk_file, store);
+	u32 block;
+
+	return !blk_file_measure(f, s->id, s->name, sectors, &block) && *sectors != s->sectors;
+}
+
+static void blk_file_close(struct blk_store *s)
+{
+	struct blk_file *f = container_of(s, struct blk_file, store);
+
+	if (f->direct >= 0)
+		close(f->direct);
+	close(f->fd);
+	free(f);
+}
+
+static const struct blk_store_ops blk_file_ops = {
+	.submit = blk_file_submit,
+	.resized = blk_file_resized,
+	.close = blk_file_close,
+};
+
+struct blk_store *blk_file_open(const struct options_device *spec)
+{
+	struct blk_file *f = calloc(1, sizeof(*f));
 	const char *id = spec->id, *path = spec->path;
-	bool readonly = spec->readonly;
+	struct blk_store *s;
 	int r;
 
-	f->path = path;
-	r = blk_file_open_cached(f, id, path, readonly);
-	if (r)
-		return r;
-	r = blk_file_measure(f, id, path, &f->sectors, &f->block);
+	if (!f)
+		return NULL;
+	s = &f->store;
+	s->ops = &blk_file_ops;
+	s->name = path;
+	r = blk_file_open_cached(f, id, path, spec->readonly);
+	if (r) {
+		free(f);
+		return NULL;
+	}
+	r = blk_file_measure(f, id, path, &s->sectors, &s->block);
 	if (!r && fcntl(f->fd, F_SETFL, 0)) {
 		r = -errno;
 		log_error(id, "image %s cannot be used: %s", path, strerror(-r));
@@ -172,27 +273,16 @@ int blk_file_open(struct blk_file *f, const struct options_device *spec)
 		r = blk_file_lock(f, spec);
 	if (r) {
 		close(f->fd);
-		return r;
+		free(f);
+		return NULL;
 	}
-	blk_file_open_direct(f, path, readonly ? O_RDONLY : O_RDWR);
+	blk_file_open_direct(f, path, spec->readonly ? O_RDONLY : O_RDWR);
 	/* Where this fails the first lock failed too, and that was said. */
 	if (f->direct >= 0)
-		blk_lock_share(f->direct, readonly, spec->socket);
-	log_debug(id, "image %s: %llu bytes, %s", path, (unsigned long long)f->sectors * BLK_SECTOR,
+		blk_lock_share(f->direct, spec->readonly, spec->socket);
+	f->data = f->direct >= 0 && f->want <= s->block ? f->direct : f->fd;
+	s->align = f->data == f->direct ? f->want : 1;
+	log_debug(id, "image %s: %llu bytes, %s", path, (unsigned long long)s->sectors * BLK_SECTOR,
 		  f->direct >= 0 ? "direct I/O" : "no direct I/O");
-	return 0;
-}
-
-bool blk_file_resized(const struct blk_file *f, const char *id, u64 *sectors)
-{
-	u32 block;
-
-	return !blk_file_measure(f, id, f->path, sectors, &block) && *sectors != f->sectors;
-}
-
-void blk_file_close(struct blk_file *f)
-{
-	if (f->direct >= 0)
-		close(f->direct);
-	close(f->fd);
+	return s;
 }
