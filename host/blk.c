@@ -18,7 +18,8 @@
  * At most BLK_DEPTH requests of a queue are in flight; a ring that holds more
  * waits. Requests complete in any order; those in flight when the daemon is killed are
  * in the log that the front-end keeps (inflight.c), and are served again: all of them
- * can be done twice, as long as none is once its completion was shown. What the kernel still
+ * can be done twice, as long as none is once its completion was shown. So are those that a
+ * queue leaves when it stops. What the kernel still
  * does for the dead holds the image's lock (blk_lock.c). FLUSH covers the writes that were
  * completed before it came (5.2.6.2), which is what fsync gives. A driver that
  * does not know FLUSH, or has switched the cache off (CONFIG_WCE), is promised that
@@ -297,6 +298,20 @@ static void blk_begin(struct blk_io *io)
 	io->unsynced = false;
 }
 
+void blk_io_anew(struct queue *q, struct blk_io *io)
+{
+	blk_begin(io);
+	blk_next(q, io);
+}
+
+void blk_io_leave(struct queue *q, struct blk_io *io)
+{
+	if (queue_is_logged(q))
+		blk_release(q, io);
+	else
+		blk_complete(q, io, VIRTIO_BLK_S_IOERR, 0);
+}
+
 /* ---- requests -------------------------------------------------------------- */
 
 /* Is the memory of a request aligned as what the disk stands on wants it? */
@@ -387,6 +402,7 @@ static bool blk_serve_chain(struct queue *q, const struct ring_chain *c)
 	io->status = shared_at(last->base, last->len - 1);
 	io->bounced = false;
 	io->segs = 0;
+	io->stamped = false;
 	blk_begin(io);
 	io->durable = !(b->disk.features & BIT_ULL(VIRTIO_BLK_F_FLUSH)) ||
 		      __atomic_load_n(&blk_of(q)->through, __ATOMIC_RELAXED);
@@ -590,6 +606,8 @@ static struct blk_store *blk_open_store(const struct options_device *spec)
 {
 	if (spec->path)
 		return blk_file_open(spec);
+	if (spec->nbd)
+		return blk_nbd_open(spec);
 	return blk_null_open(spec);
 }
 
@@ -613,7 +631,8 @@ struct device *blk_open(const struct options_device *spec)
 	if (spec->serial)
 		memcpy(blk->serial, spec->serial,
 		       min_t(size_t, strlen(spec->serial), sizeof(blk->serial)));
-	blk->dev.queues = spec->queues;
+	blk->dev.port = s->port;
+	blk->dev.queues = s->queues ? min_t(u16, s->queues, spec->queues) : spec->queues;
 	blk->dev.queue_num = blk->dev.queues;
 	blk->dev.features = BIT_ULL(VIRTIO_BLK_F_SEG_MAX) | BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) |
 			    BIT_ULL(VIRTIO_BLK_F_FLUSH) | BIT_ULL(VIRTIO_BLK_F_MQ) |

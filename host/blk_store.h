@@ -4,7 +4,7 @@
  *
  * Theory
  * ------
- * blk.c knows virtio: it takes chains, checks them, and answers them. A store (a file,
+ * blk.c knows virtio: it takes chains, checks them, and answers them. A store (a file, a server,
  * nothing) knows where the data is. Between the two goes struct blk_io, one request, a step at a
  * time: blk.c says what the step is (struct blk_step), the store does it and calls
  * blk_step_done(), from within submit() or later; then there is a next step, or the request is
@@ -29,6 +29,7 @@
 #define BLK_BLOCK_MAX	4096u		/* no block is larger */
 
 struct blk_store;
+struct blk_link;
 
 /**
  * struct blk_step - what is to be done next for a request
@@ -88,6 +89,12 @@ struct blk_segs {
  * @next: of the free slots, or of those that wait for a buffer; else of the store
  * @mem: room for what it has many of
  * @op: of the store, if it wants it: an operation in the queue's io_uring
+ * @link: of an NBD disk, see blk_link.c: its connection
+ * @slot: likewise: where it is in that
+ * @cookie: likewise: of the step, in libnbd
+ * @stamped: likewise: it was submitted before; false of a new request
+ * @told: likewise: losses that were told when a flush came
+ * @mark: likewise: writes that it covers
  */
 struct blk_io {
 	struct ring_chain chain;
@@ -113,14 +120,20 @@ struct blk_io {
 	struct blk_segs *mem;
 
 	struct queue_op op;
+	struct blk_link *link;
+	u32 slot;
+	int64_t cookie;
+	bool stamped;
+	u32 told;
+	u64 mark;
 };
 
 /**
  * struct blk_store_ops - what a kind of store does
  * @start: control thread, before the queue's worker runs; 0 or -errno; NULL: nothing to do
  * @submit: worker: do a request's step, which ends with blk_step_done()
- * @stop: worker: the queue is to stop; steps end, in bounded time; NULL: they do so by
- *	themselves
+ * @stop: worker: the queue is to stop; steps end, in bounded time, with blk_step_done() or
+ *	blk_io_leave(); NULL: they end by themselves
  * @finish: control thread, after the worker ended; NULL: nothing to do
  * @resized: control thread: has it another size? Then @sectors is that. NULL: nobody can tell
  * @close: free it
@@ -144,6 +157,8 @@ struct blk_store_ops {
  * @align: what guest memory must be aligned to, or the data is bounced; 1: to nothing
  * @distant: data never goes between it and guest memory: it is always bounced
  * @piece: most bytes of a step that is bounced, or writes zeroes; whole blocks
+ * @queues: most queues that it can serve
+ * @port: TCP port that it may have to be connected to again; 0: none
  */
 struct blk_store {
 	const struct blk_store_ops *ops;
@@ -154,6 +169,8 @@ struct blk_store {
 	u32 align;
 	bool distant;
 	u32 piece;
+	u16 queues;
+	u16 port;
 };
 
 /**
@@ -165,6 +182,23 @@ struct blk_store {
  *	cannot do that
  */
 void blk_step_done(struct queue *q, struct blk_io *io, int res);
+
+/**
+ * blk_io_anew() - do a request once more, from its first step on
+ * @q: the queue
+ * @io: the request, submitted; of a store that is distant
+ */
+void blk_io_anew(struct queue *q, struct blk_io *io);
+
+/**
+ * blk_io_leave() - give a request up, since its queue stops and its end cannot be waited for
+ * @q: the queue
+ * @io: the request, submitted
+ *
+ * With an in-flight log it stays in there, and is served again by whoever goes on by the log;
+ * else it ends with an error.
+ */
+void blk_io_leave(struct queue *q, struct blk_io *io);
 
 /**
  * blk_file_open() - stand on a file or a block device
@@ -183,5 +217,15 @@ struct blk_store *blk_file_open(const struct options_device *spec);
  * Return: the store or NULL.
  */
 struct blk_store *blk_null_open(const struct options_device *spec);
+
+/**
+ * blk_nbd_open() - stand on an export of an NBD server
+ * @spec: the device: its URI and what goes with that
+ *
+ * Says in one line what is wrong when there is something.
+ *
+ * Return: the store or NULL.
+ */
+struct blk_store *blk_nbd_open(const struct options_device *spec);
 
 #endif /* HOST_BLK_STORE_H */

@@ -78,6 +78,8 @@ struct device_ops {
  * @queue_num: what GET_QUEUE_NUM answers: vrings of a disk, pairs of a network card
  * @announces: SEND_RARP is offered
  * @sched: how its queues are served; @threads is from 1 to @queues
+ * @port: TCP port that it may have to connect to when it serves; 0: none
+ * @renewed: a worker changed the configuration: the front-end is to be told (atomic)
  * @limit: for messages that its peers provoke
  * @closer: of the fds that its front-ends sent
  */
@@ -89,6 +91,8 @@ struct device {
 	u16 queue_num;
 	bool announces;
 	struct options_sched sched;
+	u16 port;
+	bool renewed;
 	struct log_limit limit;
 	struct closer *closer;
 };

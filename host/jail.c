@@ -11,8 +11,10 @@
  *   user          that of --user, with its groups; its own when there is no such option
  *   capabilities  none, and none to be had again
  *   no_new_privs  no program that it could start has more
- *   Landlock      no path leads anywhere, no TCP port, and nothing to other processes, as far as
- *                 the kernel's version of it goes; sockets can be removed at the end
+ *   Landlock      no path leads anywhere, no TCP port but those of NBD servers, and nothing to
+ *                 other processes, as far as the kernel's version of it goes; sockets can be
+ *                 removed at the end. (Connecting to a Unix socket that has a path is none of
+ *                 Landlock's business: permissions of the user decide.)
  *   seccomp       the system calls that the sources name beside the code that makes them
  *                 (#syscalls), some only with an argument that is named, too; any other ends
  *                 the process. But opening a file is an error: the C library does so when it
@@ -41,6 +43,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -65,6 +68,19 @@ struct jail_rules {
 	u64 files;
 	u64 net;
 	u64 scope;
+};
+
+#define JAIL_NET_CONNECT	2ull	/* LANDLOCK_ACCESS_NET_CONNECT_TCP */
+#define JAIL_RULE_PORT		2	/* LANDLOCK_RULE_NET_PORT */
+
+/**
+ * struct jail_port - a TCP port; likewise
+ * @allowed: JAIL_NET_CONNECT
+ * @port: in host order
+ */
+struct jail_port {
+	u64 allowed;
+	u64 port;
 };
 
 /* Number of rights to files that version 1 and those after it know. */
@@ -145,14 +161,22 @@ static void jail_allow_removal(int rules, const char *path)
 	close(beneath.parent_fd);
 }
 
-static int jail_lock_paths(const struct options *o)
+/* The server there may have to be connected to again. Return: 0 or -errno. */
+static int jail_allow_port(int rules, u16 port)
+{
+	const struct jail_port rule = { .allowed = JAIL_NET_CONNECT, .port = port };
+
+	return syscall(SYS_landlock_add_rule, rules, JAIL_RULE_PORT, &rule, 0) ? -errno : 0;
+}
+
+static int jail_lock_paths(const struct options *o, const u16 *port)
 {
 	const long version = syscall(SYS_landlock_create_ruleset, NULL, 0,
 				     LANDLOCK_CREATE_RULESET_VERSION);
 	struct jail_rules rules = { 0 };
 	unsigned int i;
 	size_t bytes;
-	int fd, r;
+	int fd, r = 0;
 
 	if (version < 1) {
 		log_info(NULL, "this kernel has no Landlock: paths stay within reach");
@@ -170,8 +194,11 @@ static int jail_lock_paths(const struct options *o)
 	for (i = 0; i < o->devices; i++) {
 		if (o->device[i].socket && !o->device[i].client)
 			jail_allow_removal(fd, o->device[i].socket);
+		if (!r && rules.net && port[i])
+			r = jail_allow_port(fd, port[i]);
 	}
-	r = syscall(SYS_landlock_restrict_self, fd, 0) ? -errno : 0;
+	if (!r && syscall(SYS_landlock_restrict_self, fd, 0))
+		r = -errno;
 	close(fd);
 	return r;
 }
@@ -192,16 +219,24 @@ static int jail_allow(scmp_filter_ctx filter, const struct jail_syscall *s)
 	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, nr, s->arg ? 1 : 0, &value);
 }
 
-/* Only who looks for the server of a stream, or for a front-end, makes sockets. */
-static bool jail_is_needed(const struct options *o, const char *name)
+/*
+ * Only who looks for the server of a stream, for a front-end or for an NBD server makes sockets,
+ * and those of the internet are for the latter.
+ */
+static bool jail_is_needed(const struct options *o, const struct jail_syscall *s)
 {
+	const bool sockets = !strcmp(s->name, "socket") || !strcmp(s->name, "connect");
+	const bool nbd = !strcmp(s->name, "setsockopt") ||
+			 (!strcmp(s->name, "socket") && s->value != AF_UNIX);
 	unsigned int i;
 
-	if (strcmp(name, "socket") && strcmp(name, "connect"))
-		return true;
-	for (i = 0; i < o->devices && !o->device[i].stream && !o->device[i].client; i++)
-		;
-	return i < o->devices;
+	for (i = 0; i < o->devices; i++) {
+		const struct options_device *d = &o->device[i];
+
+		if (d->nbd || (!nbd && (d->stream || d->client)))
+			return true;
+	}
+	return !sockets && !nbd;
 }
 
 static int jail_limit_calls(const struct options *o)
@@ -213,7 +248,7 @@ static int jail_limit_calls(const struct options *o)
 	if (!r)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 0);
 	for (s = jail_syscalls; !r && s->name; s++) {
-		if (jail_is_needed(o, s->name))
+		if (jail_is_needed(o, s))
 			r = jail_allow(filter, s);
 	}
 	if (!r)
@@ -222,7 +257,7 @@ static int jail_limit_calls(const struct options *o)
 	return r;
 }
 
-int jail_enter(const struct options *o)
+int jail_enter(const struct options *o, const u16 *port)
 {
 	int r = jail_drop(o);
 
@@ -231,7 +266,7 @@ int jail_enter(const struct options *o)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		r = -errno;
 	if (!r && !JAIL_SANITIZED)
-		r = jail_lock_paths(o);
+		r = jail_lock_paths(o, port);
 	if (!r && !JAIL_SANITIZED)
 		r = jail_limit_calls(o);
 	if (r)

@@ -139,6 +139,16 @@ static int main_open(struct daemon *d, const struct options *o)
 	return 0;
 }
 
+static int main_jail(const struct daemon *d, const struct options *o)
+{
+	u16 port[OPTIONS_DEVICES];
+	unsigned int i;
+
+	for (i = 0; i < d->devices; i++)
+		port[i] = d->device[i]->port;
+	return jail_enter(o, port);
+}
+
 static bool main_busy(const struct daemon *d)
 {
 	unsigned int i;
@@ -198,7 +208,7 @@ int main(int argc, char **argv)
 		log_level_set(o.level);
 		r = main_open(&d, &o);
 		if (!r)
-			r = jail_enter(&o);
+			r = main_jail(&d, &o);
 		if (!r)
 			r = main_check_uring();
 		if (!r)

@@ -63,6 +63,11 @@ static const char options_help[] =
 "\n"
 "  --device type=blk,socket=PATH,path=FILE[,readonly=on][,serial=TEXT][,queues=N]\n"
 "                                      a disk on a file or block device\n"
+"  --device type=blk,socket=PATH,nbd=URI[,nbd-timeout=SECONDS][,readonly=on]...\n"
+"                                      a disk on an export of an NBD server:\n"
+"                                      nbd://HOST[:PORT]/EXPORT or\n"
+"                                      nbd+unix:///EXPORT?socket=PATH; requests wait so\n"
+"                                      long for a server that went away (10)\n"
 "  --device type=blk,socket=PATH,null=SIZE\n"
 "                                      a disk on nothing, for measuring\n"
 "  --device type=net,socket=PATH,tap=NAME[,queues=N]\n"
@@ -269,7 +274,8 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 {
 	static const char *const names[] = {
 		"type", "socket", "path", "serial", "readonly", "queues", "tap", "stream", "id",
-		"mode", "null", "client", "threads", "cpus", "poll", "fd", "pair",
+		"mode", "null", "client", "threads", "cpus", "poll", "fd", "pair", "nbd",
+		"nbd-timeout",
 	};
 	unsigned int i;
 	long number;
@@ -331,8 +337,15 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 		return 0;
 	case 15:
 		return options_fd(d, "fd", value);
-	default:
+	case 16:
 		return options_set(&d->pair, "pair", value);
+	case 17:
+		return options_set(&d->nbd, "nbd", value);
+	default:
+		if (options_number("nbd-timeout", value, 0, OPTIONS_NBD_TIMEOUT_MAX, &number))
+			return -EINVAL;
+		d->nbd_timeout = (int)number;
+		return 0;
 	}
 }
 
@@ -347,16 +360,18 @@ static int options_check(const struct options_device *d, const char *arg)
 		return options_bad("--device", arg, "socket and fd exclude each other: give one");
 	if (d->fd >= 0 && (d->client || d->mode >= 0))
 		return options_bad("--device", arg, "a socket that is inherited is as it is: leave client= and mode= out");
-	if (!net && !d->path && !d->null)
-		return options_bad("--device", arg, "a disk without a file: say which (path=)");
+	if (!net && !d->path && !d->null && !d->nbd)
+		return options_bad("--device", arg, "a disk without a file: say which (path=, or nbd=)");
 	if (d->client && d->mode >= 0)
 		return options_bad("--device", arg, "a socket of the front-end's has its own permissions: leave mode= out");
-	if (d->path && d->null)
-		return options_bad("--device", arg, "path and null exclude each other: give one");
+	if (!!d->path + !!d->null + !!d->nbd > 1)
+		return options_bad("--device", arg, "path, nbd and null exclude each other: give one");
+	if (d->nbd_timeout >= 0 && !d->nbd)
+		return options_bad("--device", arg, "nbd-timeout goes with nbd= only: leave it out");
 	if (!net && (d->tap || d->stream || d->pair))
 		return options_bad("--device", arg, "tap, stream and pair are for type=net only");
-	if (net && (d->path || d->null || d->serial || d->readonly))
-		return options_bad("--device", arg, "path, null, serial and readonly are for type=blk only");
+	if (net && (d->path || d->null || d->nbd || d->serial || d->readonly))
+		return options_bad("--device", arg, "path, nbd, null, serial and readonly are for type=blk only");
 	if (net && d->queues > OPTIONS_PAIRS_MAX)
 		return options_bad("--device", arg, "a network card has at most 16 pairs of queues");
 	if (net && !d->tap && d->queues > 1)
@@ -415,9 +430,11 @@ static int options_push(struct options *o, struct options_device *d)
 	if (options_check_fds(o, d))
 		return -EINVAL;
 	if (!d->queues && d->type == OPTIONS_BLK)
-		d->queues = OPTIONS_QUEUES;
+		d->queues = d->nbd ? OPTIONS_NBD_QUEUES : OPTIONS_QUEUES;
 	else if (!d->queues)
 		d->queues = d->tap_fds ? d->tap_fds : 1;
+	if (d->nbd_timeout < 0)
+		d->nbd_timeout = OPTIONS_NBD_TIMEOUT;
 	o->device[o->devices++] = *d;
 	return 0;
 }
@@ -444,7 +461,7 @@ static char *options_split(char *text)
 /* One --device argument. */
 static int options_list(struct options *o, const char *arg)
 {
-	struct options_device d = { .mode = -1, .fd = -1 };
+	struct options_device d = { .mode = -1, .fd = -1, .nbd_timeout = -1 };
 	char *text, *pair, *next, *value;
 	u32 keys = 0;
 
@@ -612,7 +629,7 @@ static int options_print(const char *text, int argc, const char *arg)
 
 int options_parse(struct options *o, int argc, char **argv)
 {
-	struct options_single s = { .dev.mode = -1, .dev.fd = -1 };
+	struct options_single s = { .dev.mode = -1, .dev.fd = -1, .dev.nbd_timeout = -1 };
 	int opt;
 
 	memset(o, 0, sizeof(*o));

@@ -10,6 +10,9 @@
 #define OPTIONS_SERIAL_BYTES	20u	/* virtio 1.2, 5.2.6: device ID string */
 #define OPTIONS_QUEUES		16u	/* of a disk, when not said */
 #define OPTIONS_QUEUES_MAX	64u
+#define OPTIONS_NBD_QUEUES	4u	/* likewise, on an NBD server: connections */
+#define OPTIONS_NBD_TIMEOUT	10	/* seconds, when not said */
+#define OPTIONS_NBD_TIMEOUT_MAX	86400
 #define OPTIONS_PAIRS_MAX	16u	/* of queues of a card */
 #define OPTIONS_CPUS		64u	/* that threads can be dealt out to */
 #define OPTIONS_CPU_MAX		1023u	/* the highest one */
@@ -46,7 +49,9 @@ struct options_sched {
  * @mode: permissions of @socket, or -1: what the umask says
  * @fd: inherited socket, when @socket is NULL
  * @path: disk: the image
- * @null: disk: without @path: bytes of a disk that stands on nothing
+ * @nbd: disk: without @path: URI of an export of an NBD server
+ * @nbd_timeout: disk: seconds that requests wait for that server to come back; -1: not said
+ * @null: disk: without both: bytes of a disk that stands on nothing
  * @serial: disk: up to OPTIONS_SERIAL_BYTES characters, or NULL
  * @readonly: disk: refuse writes
  * @queues: disk: most queues; network: pairs of queues
@@ -67,6 +72,8 @@ struct options_device {
 	int mode;
 	int fd;
 	const char *path;
+	const char *nbd;
+	int nbd_timeout;
 	u64 null;
 	const char *serial;
 	bool readonly;

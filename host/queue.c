@@ -214,6 +214,12 @@ static void queue_ring_doorbell(int doorbell)
 		return;
 }
 
+void queue_renew_config(struct queue *q)
+{
+	__atomic_store_n(&q->dev->renewed, true, __ATOMIC_RELEASE);
+	queue_ring_doorbell(q->doorbell);
+}
+
 /* ---- a turn --------------------------------------------------------------- */
 
 /* Serve what is in the ring. Return: true to come back at once. */
@@ -456,7 +462,7 @@ static int queue_start_log(struct queue *q)
 		queue_broken(q, "the in-flight log cannot be: it is of another ring, or was changed");
 	if (n > 0)
 		log_peer(&q->dev->limit, LOG_INFO, q->dev->id,
-			 "queue %u: %d requests of an earlier daemon are served again", q->index, n);
+			 "queue %u: %d requests that were left in flight are served again", q->index, n);
 	return n < 0 ? n : 0;
 }
 

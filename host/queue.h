@@ -249,6 +249,23 @@ void queue_cancel(struct queue *q, struct queue_op *op);
  */
 void queue_again(struct queue *q);
 
+/**
+ * queue_is_logged() - are chains in flight in a log that outlives the queue?
+ * @q: the queue
+ *
+ * Return: true: what is popped and not pushed when the queue stops is served again.
+ */
+static inline bool queue_is_logged(const struct queue *q)
+{
+	return q->log_priv;
+}
+
+/**
+ * queue_renew_config() - the device's configuration changed: have the front-end told
+ * @q: a queue of the device
+ */
+void queue_renew_config(struct queue *q);
+
 /* ---- for its worker --------------------------------------------------------- */
 
 /**

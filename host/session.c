@@ -247,6 +247,8 @@ static void session_on_bell(struct loop_event *ev)
 		session_reap(s);
 		return;
 	}
+	if (__atomic_exchange_n(&s->dev->renewed, false, __ATOMIC_ACQUIRE))
+		session_config_changed(s);
 	session_reap(s);
 	if ((s->memory && memory_faulted(s->memory)) || inflight_faulted(s->inflight)) {
 		log_peer(&s->dev->limit, LOG_WARN, s->dev->id,

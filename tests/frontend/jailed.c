@@ -51,6 +51,7 @@ static const struct {
 int main(int argc, char **argv)
 {
 	struct options o = { .level = LOG_WARN, .sandbox = true, .devices = 1 };
+	const u16 none = 0;
 	const char *said;
 	unsigned int i;
 	int r;
@@ -61,7 +62,7 @@ int main(int argc, char **argv)
 	snprintf(path, sizeof(path), "%s.file", argv[1]);
 	for (i = 0; i < ARRAY_SIZE(tries) && strcmp(tries[i].name, argv[2]); i++)
 		;
-	if (i == ARRAY_SIZE(tries) || jail_enter(&o))
+	if (i == ARRAY_SIZE(tries) || jail_enter(&o, &none))
 		return 2;
 	r = tries[i].fn();
 	/* Not with stdio, which makes calls of its own. */

@@ -53,13 +53,13 @@ killed() {
 	churn_ends main
 	iperf_ends_well
 	printf '%d kills; requests that were served again, by what the daemons say: %d\n' "$KILLS" \
-		"$(sed -n 's/.*: \([0-9]*\) requests of an earlier daemon.*/\1/p' "$WORK/airlockd.log" |
+		"$(sed -n 's/.*: \([0-9]*\) requests that were left in flight.*/\1/p' "$WORK/airlockd.log" |
 			awk '{ n += $1 } END { print n + 0 }')" | tee "$WORK/killed"
 }
 
 # Something was in flight when it was killed, or nothing was shown.
 served_again() {
-	grep -q 'requests of an earlier daemon are served again' "$WORK/airlockd.log" ||
+	grep -q 'requests that were left in flight are served again' "$WORK/airlockd.log" ||
 		fail "nothing was ever in flight: $(cat "$WORK/killed")"
 }
 

@@ -38,8 +38,18 @@ for size in 0 100 8X 8GG -1 99999999T 18446744073709551616; do
 	refused "a disk on nothing of size $size is refused" "null '$size': give a size" \
 		--device "type=blk,socket=$S,null=$size"
 done
-refused "a disk on a file and on nothing is refused" ".*path and null exclude each other" \
+refused "a disk on a file and on nothing is refused" ".*path, nbd and null exclude each other" \
 	--device "type=blk,socket=$S,path=$D,null=1G"
+refused "a disk on a file and on a server is refused" ".*path, nbd and null exclude each other" \
+	--device "type=blk,socket=$S,path=$D,nbd=nbd://localhost"
+refused "a card on an NBD server is refused" ".*nbd.* for type=blk only" \
+	--device "type=net,socket=$S,tap=tap0,nbd=nbd://localhost"
+refused "a time to wait for no server is refused" ".*nbd-timeout goes with nbd= only" \
+	--device "type=blk,socket=$S,path=$D,nbd-timeout=5"
+for seconds in -1 86401 1m ''; do
+	refused "a time of '$seconds' to wait for a server is refused" "nbd-timeout '$seconds': give a number from 0" \
+		--device "type=blk,socket=$S,nbd=nbd://localhost,nbd-timeout=$seconds"
+done
 refused "a card on nothing is refused" ".*null.* for type=blk only" --device "type=net,socket=$S,tap=tap0,null=1G"
 refused "permissions of a socket that is the front-end's are refused" ".*leave mode= out" \
 	--device "type=blk,socket=$S,path=$D,client=on,mode=0660"

@@ -22,11 +22,11 @@ set -euo pipefail
 
 PACKAGES=(
 	# building: modules, daemon
-	build-essential kmod libcap-ng-dev libjansson-dev libseccomp-dev liburing-dev pkg-config
+	build-essential kmod libcap-ng-dev libjansson-dev libnbd-dev libseccomp-dev liburing-dev pkg-config
 	# checking: unit tests, sanitizers and libFuzzer, static checks, model, instruction counts
 	clang libclang-rt-14-dev libcmocka-dev shellcheck sparse spin valgrind
 	# machines: the virtual machine, its firmware, its network, its initramfs
-	busybox-static cpio e2fsprogs ethtool fio iperf3 iproute2 iputils-ping netcat-openbsd ovmf
+	busybox-static cpio e2fsprogs ethtool fio iperf3 iproute2 iputils-ping nbdkit netcat-openbsd ovmf
 	passt procps python3 qemu-system-x86 seabios udev util-linux
 )
 
