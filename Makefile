@@ -177,7 +177,7 @@ $(call unit,cov/unit,cov/obj)
 
 # What a fuzz target has of the daemon; it plays the rest itself.
 HOST_message := $(addprefix host/,closer.c message.c)
-HOST_session := $(addprefix host/,closer.c inflight.c log.c memory.c message.c request.c session.c)
+HOST_session := $(addprefix host/,closer.c dirty.c inflight.c log.c memory.c message.c request.c session.c)
 
 # Likewise; $(3) what calls the target, if the compiler does not bring it
 fuzz = $(foreach f,$(FUZZ),$(eval \

@@ -113,6 +113,7 @@ static void blk_release(struct queue *q, struct blk_io *io)
 static void blk_complete(struct queue *q, struct blk_io *io, u8 status, u32 good)
 {
 	shared_store8(io->status, status);
+	dirty_wrote(&q->dirty, io->status, BLK_STATUS_BYTES);
 	ring_dev_push(&q->ring, &io->chain,
 		      status == VIRTIO_BLK_S_OK ? good + BLK_STATUS_BYTES : good);
 	blk_release(q, io);
@@ -198,11 +199,27 @@ static void blk_finish_data(struct queue *q, struct blk_io *io)
 	blk_complete(q, io, VIRTIO_BLK_S_OK, io->req.op == BLK_OP_READ ? io->req.bytes : 0);
 }
 
+/* The kernel has written to so many bytes of what is left of a read's segments. */
+static void blk_wrote(const struct queue *q, const struct blk_io *io, u32 bytes)
+{
+	const struct iovec *iov = io->iov;
+	u32 len;
+
+	if (likely(!q->dirty.log) || io->bounced)
+		return;
+	for (; bytes; iov++) {
+		len = min_t(u32, bytes, (u32)iov->iov_len);
+		dirty_wrote(&q->dirty, memory_shared(iov->iov_base), len);
+		bytes -= len;
+	}
+}
+
 /* So many bytes more of a request were read or written; not more than are left. */
-static void blk_advance(struct blk_io *io, u32 bytes)
+static void blk_advance(const struct queue *q, struct blk_io *io, u32 bytes)
 {
 	if (io->bounced && io->req.op == BLK_OP_READ)
-		ring_iov_write(io->mem->data, io->segs, io->skip + io->done, io->buf, bytes);
+		dirty_iov_write(&q->dirty, io->mem->data, io->segs, io->skip + io->done, io->buf,
+				bytes);
 	io->done += bytes;
 	if (io->bounced || io->done == io->req.bytes)
 		return;
@@ -277,11 +294,14 @@ void blk_step_done(struct queue *q, struct blk_io *io, int res)
 		blk_range_done(q, io, res);
 		return;
 	}
+	/* One that failed may have written to any part. */
+	if (io->step.op == BLK_OP_READ)
+		blk_wrote(q, io, res > 0 && (u32)res <= io->step.bytes ? (u32)res : io->step.bytes);
 	if (res <= 0 || (u32)res > io->step.bytes) {
 		blk_fail(q, io, res);
 		return;
 	}
-	blk_advance(io, (u32)res);
+	blk_advance(q, io, (u32)res);
 	if (io->done < io->req.bytes)
 		blk_next(q, io);
 	else
@@ -360,7 +380,7 @@ static void blk_get_id(struct queue *q, struct blk_io *io, const struct ring_cha
 {
 	u32 len = min_t(u32, io->req.bytes, VIRTIO_BLK_ID_BYTES);
 
-	ring_iov_write(c->iov + c->out, c->in, 0, blk_of(q)->serial, len);
+	dirty_iov_write(&q->dirty, c->iov + c->out, c->in, 0, blk_of(q)->serial, len);
 	blk_complete(q, io, VIRTIO_BLK_S_OK, len);
 }
 
@@ -517,6 +537,14 @@ static void blk_finish(struct queue *q)
 	q->priv = NULL;
 }
 
+static void blk_idle(struct device *dev)
+{
+	struct blk_store *s = container_of(dev, struct blk, dev)->store;
+
+	if (s->ops->idle)
+		s->ops->idle(s);
+}
+
 static void blk_config(struct device *dev, u8 *space)
 {
 	struct blk *blk = container_of(dev, struct blk, dev);
@@ -599,6 +627,7 @@ static const struct device_ops blk_ops = {
 	.serve = blk_serve,
 	.stop = blk_stop,
 	.finish = blk_finish,
+	.idle = blk_idle,
 	.close = blk_close,
 };
 
@@ -635,8 +664,11 @@ struct device *blk_open(const struct options_device *spec)
 	blk->dev.queues = s->queues ? min_t(u16, s->queues, spec->queues) : spec->queues;
 	blk->dev.queue_num = blk->dev.queues;
 	blk->dev.features = BIT_ULL(VIRTIO_BLK_F_SEG_MAX) | BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) |
-			    BIT_ULL(VIRTIO_BLK_F_FLUSH) | BIT_ULL(VIRTIO_BLK_F_MQ) |
-			    BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE);
+			    BIT_ULL(VIRTIO_BLK_F_FLUSH) | BIT_ULL(VIRTIO_BLK_F_MQ);
+	/* What a driver has set here does not go with its guest. */
+	blk->dev.migrates = spec->migrate;
+	if (!spec->migrate)
+		blk->dev.features |= BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE);
 	if (!spec->readonly)
 		blk->dev.features |= BIT_ULL(VIRTIO_BLK_F_DISCARD) |
 				     BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES);

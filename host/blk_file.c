@@ -18,6 +18,12 @@
  * is to be written is also opened exclusively, which the kernel denies while
  * something of it is mounted or used by another driver.
  *
+ * While a guest moves to another host, or to another process, both have the image open. For
+ * that (migrate=on) it is locked from the first queue's start to the last one's end only: the
+ * front-end stops queues on the one side before it starts those on the other. A device is opened
+ * exclusively only to see whether it could be. What the page cache of one host holds
+ * another one does not see: that is said where there is no direct I/O.
+ *
  * #syscalls newfstatat fstat ioctl:BLKGETSIZE64 ioctl:BLKSSZGET close
  */
 #include "blk_store.h"
@@ -34,6 +40,7 @@
 #include <unistd.h>
 
 #define BLK_FILE_ALIGN_MAX	BLK_BLOCK_MAX
+#define BLK_FILE_TRIES		250u	/* to hold it: for five seconds, when nobody disturbs */
 
 /* RWF_DSYNC of linux/fs.h; the cast in there is not one that sparse accepts. */
 #define BLK_FILE_DSYNC		0x2
@@ -45,6 +52,11 @@
  * @direct: past the page cache, or -1 when the file does not support it
  * @want: what address, offset and length must be multiples of to use @direct
  * @data: one of these, for data
+ * @shy: locked only while a queue runs
+ * @held: and it is
+ * @tries: how often it was found in use since
+ * @readonly: it is not written
+ * @socket: path of the device's socket, or NULL; not copied
  */
 struct blk_file {
 	struct blk_store store;
@@ -52,6 +64,11 @@ struct blk_file {
 	int direct;
 	u32 want;
 	int data;
+	bool shy;
+	bool held;
+	unsigned int tries;
+	bool readonly;
+	const char *socket;
 };
 
 /* ---- steps ------------------------------------------------------------------- */
@@ -188,15 +205,19 @@ static const char *blk_file_advice(int err, bool readonly)
 static int blk_file_open_cached(struct blk_file *f, const char *id, const char *path,
 				bool readonly)
 {
-	int mode = readonly ? O_RDONLY : O_RDWR;
+	/* O_NONBLOCK for now: never wait for the other end of a FIFO. */
+	const int mode = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK;
 	struct stat st;
+	bool exclusive;
 	int r;
 
 	/* Means something without O_CREAT for block devices only. */
-	if (!readonly && !stat(path, &st) && S_ISBLK(st.st_mode))
-		mode |= O_EXCL;
-	/* O_NONBLOCK for now: never wait for the other end of a FIFO. */
-	f->fd = open(path, mode | O_CLOEXEC | O_NONBLOCK);
+	exclusive = !readonly && !stat(path, &st) && S_ISBLK(st.st_mode);
+	f->fd = open(path, mode | (exclusive ? O_EXCL : 0));
+	if (f->fd >= 0 && exclusive && f->shy) {
+		close(f->fd);
+		f->fd = open(path, mode);
+	}
 	if (f->fd >= 0)
 		return 0;
 	r = -errno;
@@ -241,8 +262,52 @@ static void blk_file_close(struct blk_store *s)
 	free(f);
 }
 
+/* Keep others out, from here on, where that was not done when it was opened. Never waits. */
+static int blk_file_hold(struct blk_store *s, struct queue *q)
+{
+	struct blk_file *f = container_of(s, struct blk_file, store);
+	int r;
+
+	if (!f->shy || f->held)
+		return 0;
+	r = blk_lock_try(f->fd, f->readonly, f->socket);
+	if (r == -EBUSY && ++f->tries < BLK_FILE_TRIES)
+		return -EAGAIN;
+	f->tries = 0;
+	if (r == -EBUSY) {
+		log_peer(&q->dev->limit, LOG_WARN, s->id,
+			 "image %s is in use: the disk is off until it is set up again: stop what uses the image (another airlockd, QEMU, qemu-img) and reset the guest",
+			 s->name);
+		return r;
+	}
+	if (r)
+		log_peer(&q->dev->limit, LOG_WARN, s->id,
+			 "image %s cannot be locked: %s: see to it that nobody else uses it",
+			 s->name, strerror(-r));
+	else if (f->direct >= 0)
+		blk_lock_share(f->direct, f->readonly, f->socket);
+	f->held = true;
+	return 0;
+}
+
+/* Nothing is done to it: let others in again. */
+static void blk_file_release(struct blk_store *s)
+{
+	struct blk_file *f = container_of(s, struct blk_file, store);
+
+	f->tries = 0;
+	if (!f->held)
+		return;
+	if (f->direct >= 0)
+		blk_lock_drop(f->direct);
+	blk_lock_drop(f->fd);
+	f->held = false;
+}
+
 static const struct blk_store_ops blk_file_ops = {
+	.start = blk_file_hold,
 	.submit = blk_file_submit,
+	.idle = blk_file_release,
 	.resized = blk_file_resized,
 	.close = blk_file_close,
 };
@@ -259,6 +324,9 @@ struct blk_store *blk_file_open(const struct options_device *spec)
 	s = &f->store;
 	s->ops = &blk_file_ops;
 	s->name = path;
+	f->shy = spec->migrate;
+	f->readonly = spec->readonly;
+	f->socket = spec->socket;
 	r = blk_file_open_cached(f, id, path, spec->readonly);
 	if (r) {
 		free(f);
@@ -269,7 +337,7 @@ struct blk_store *blk_file_open(const struct options_device *spec)
 		r = -errno;
 		log_error(id, "image %s cannot be used: %s", path, strerror(-r));
 	}
-	if (!r)
+	if (!r && !f->shy)
 		r = blk_file_lock(f, spec);
 	if (r) {
 		close(f->fd);
@@ -278,8 +346,11 @@ struct blk_store *blk_file_open(const struct options_device *spec)
 	}
 	blk_file_open_direct(f, path, spec->readonly ? O_RDONLY : O_RDWR);
 	/* Where this fails the first lock failed too, and that was said. */
-	if (f->direct >= 0)
+	if (f->direct >= 0 && !f->shy)
 		blk_lock_share(f->direct, spec->readonly, spec->socket);
+	if (f->direct < 0 && f->shy)
+		log_warn(id, "image %s goes through the page cache: let its guest move to another host only with one that can do without (O_DIRECT)",
+			 path);
 	f->data = f->direct >= 0 && f->want <= s->block ? f->direct : f->fd;
 	s->align = f->data == f->direct ? f->want : 1;
 	log_debug(id, "image %s: %llu bytes, %s", path, (unsigned long long)s->sectors * BLK_SECTOR,

@@ -19,6 +19,9 @@
  * do not contradict each other; but what a killed one still reads goes into a guest's memory, which
  * must not have been read into, and used, again by then. So there is one more byte, of the
  * socket: two of one socket are two lives of one device.
+ *
+ * What is taken here can be given back before the file is closed: for a disk whose guest moves to
+ * another daemon (blk_file.c).
  */
 #include "blk_lock.h"
 
@@ -106,12 +109,22 @@ static int blk_lock_contradicted(int fd, bool readonly, const char *socket)
 	return r;
 }
 
-/* Let go of all the bytes that may be held. */
-static void blk_lock_drop(int fd)
+void blk_lock_drop(int fd)
 {
 	blk_lock_set(fd, F_UNLCK, BLK_LOCK_DOES, BLK_LOCK_KINDS);
 	blk_lock_set(fd, F_UNLCK, BLK_LOCK_DENIES, BLK_LOCK_KINDS);
 	blk_lock_set(fd, F_UNLCK, BLK_LOCK_SOCKETS, 1ll << 32);
+}
+
+int blk_lock_try(int fd, bool readonly, const char *socket)
+{
+	int r = blk_lock_share(fd, readonly, socket);
+
+	if (!r)
+		r = blk_lock_contradicted(fd, readonly, socket);
+	if (r)
+		blk_lock_drop(fd);
+	return r;
 }
 
 int blk_lock_take(int fd, bool readonly, const char *socket)
@@ -121,12 +134,7 @@ int blk_lock_take(int fd, bool readonly, const char *socket)
 	int r;
 
 	for (i = 0; ; i++) {
-		r = blk_lock_share(fd, readonly, socket);
-		if (!r)
-			r = blk_lock_contradicted(fd, readonly, socket);
-		if (!r)
-			return 0;
-		blk_lock_drop(fd);
+		r = blk_lock_try(fd, readonly, socket);
 		if (r != -EBUSY || i == BLK_LOCK_TRIES)
 			return r;
 		/* No call waits for a lock of another owner with a bound: look again. */

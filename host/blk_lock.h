@@ -20,6 +20,22 @@
 int blk_lock_take(int fd, bool readonly, const char *socket);
 
 /**
+ * blk_lock_try() - the same without waiting
+ * @fd: the image
+ * @readonly: it will not be written
+ * @socket: path of the device's socket, or NULL
+ *
+ * Return: as blk_lock_take().
+ */
+int blk_lock_try(int fd, bool readonly, const char *socket);
+
+/**
+ * blk_lock_drop() - let go of the image
+ * @fd: that was locked, or not
+ */
+void blk_lock_drop(int fd);
+
+/**
  * blk_lock_share() - the same lock on another open file of the same owner
  * @fd: the image, opened once more
  * @readonly: as it was given to blk_lock_take(), which was successful

@@ -12,8 +12,10 @@ static void blk_null_submit(struct blk_store *s, struct queue *q, struct blk_io 
 
 	(void)s;
 	/* The status is among the last of them, and is written later. */
-	for (i = 0; i < io->segs && io->step.op == BLK_OP_READ; i++)
+	for (i = 0; i < io->segs && io->step.op == BLK_OP_READ; i++) {
 		shared_zero(io->mem->data[i].base, io->mem->data[i].len);
+		dirty_wrote(&q->dirty, io->mem->data[i].base, io->mem->data[i].len);
+	}
 	blk_step_done(q, io, (int)io->step.bytes);
 }
 

@@ -130,11 +130,13 @@ struct blk_io {
 
 /**
  * struct blk_store_ops - what a kind of store does
- * @start: control thread, before the queue's worker runs; 0 or -errno; NULL: nothing to do
+ * @start: control thread, before the queue's worker runs; as @start of struct device_ops; NULL:
+ *	nothing to do
  * @submit: worker: do a request's step, which ends with blk_step_done()
  * @stop: worker: the queue is to stop; steps end, in bounded time, with blk_step_done() or
  *	blk_io_leave(); NULL: they end by themselves
  * @finish: control thread, after the worker ended; NULL: nothing to do
+ * @idle: control thread: no queue runs any more; NULL: nothing to do
  * @resized: control thread: has it another size? Then @sectors is that. NULL: nobody can tell
  * @close: free it
  */
@@ -143,6 +145,7 @@ struct blk_store_ops {
 	void (*submit)(struct blk_store *s, struct queue *q, struct blk_io *io);
 	void (*stop)(struct blk_store *s, struct queue *q);
 	void (*finish)(struct blk_store *s, struct queue *q);
+	void (*idle)(struct blk_store *s);
 	bool (*resized)(struct blk_store *s, u64 *sectors);
 	void (*close)(struct blk_store *s);
 };

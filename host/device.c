@@ -65,5 +65,6 @@ u64 device_features(const struct device *dev)
 	const u64 ring = RING_FEATURES & ~BIT_ULL(VIRTIO_F_NOTIFICATION_DATA);
 
 	return dev->features | ring | BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) |
-	       BIT_ULL(MESSAGE_VIRTIO_F_PROTOCOL);
+	       BIT_ULL(MESSAGE_VIRTIO_F_PROTOCOL) |
+	       (dev->migrates ? BIT_ULL(MESSAGE_VIRTIO_F_LOG_ALL) : 0);
 }

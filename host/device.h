@@ -44,12 +44,14 @@ struct device;
  * @announce: control thread: SEND_RARP, of a device that announces: have the network learn
  *	where that address is now
  * @start: control thread, before the queue's worker runs: set q->priv; 0 or
- *	-errno (then @finish is not called)
+ *	-errno (then @finish is not called); -EAGAIN: the queue is to be started again in a moment;
+ *	-EBUSY: it cannot be, and that was said
  * @serve: worker: take chains and serve them
  * @stop: worker, when the queue is to stop: cancel what waits for events; what
  *	does I/O is waited for by the queue
  * @finish: control thread, after the worker ended with no operation pending:
  *	give popped chains back, free q->priv
+ * @idle: control thread: no queue runs or is to run: let go of what only they need; NULL: nothing
  * @close: free the device
  */
 struct device_ops {
@@ -66,6 +68,7 @@ struct device_ops {
 	enum device_served (*serve)(struct queue *q);
 	void (*stop)(struct queue *q);
 	void (*finish)(struct queue *q);
+	void (*idle)(struct device *dev);
 	void (*close)(struct device *dev);
 };
 
@@ -80,6 +83,7 @@ struct device_ops {
  * @sched: how its queues are served; @threads is from 1 to @queues
  * @port: TCP port that it may have to connect to when it serves; 0: none
  * @renewed: a worker changed the configuration: the front-end is to be told (atomic)
+ * @migrates: its guest can go on elsewhere: what is written to its memory is logged on demand
  * @limit: for messages that its peers provoke
  * @closer: of the fds that its front-ends sent
  */
@@ -93,6 +97,7 @@ struct device {
 	struct options_sched sched;
 	u16 port;
 	bool renewed;
+	bool migrates;
 	struct log_limit limit;
 	struct closer *closer;
 };

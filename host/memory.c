@@ -47,8 +47,8 @@
 
 #define MEMORY_GRANULE		(2ull << 20)
 #define MEMORY_GRANULE_MAX	(1ull << 30)
-/* Of all sessions together: each has slots, a table that is new, and two logs likewise. */
-#define MEMORY_RESERVED		(OPTIONS_DEVICES * (MEMORY_SLOTS + MESSAGE_REGIONS + 2))
+/* Of all sessions together: each has slots, a table that is new, and two of each log likewise. */
+#define MEMORY_RESERVED		(OPTIONS_DEVICES * (MEMORY_SLOTS + MESSAGE_REGIONS + 4))
 #define MEMORY_SPAN_MAX		(4ull << 40)	/* addresses of a session */
 #define MEMORY_SPANS_MAX	(64ull << 40)	/* of all sessions together */
 
@@ -232,8 +232,8 @@ static const char *memory_check_range(const struct message_region *w)
 {
 	u64 mask = (u64)sysconf(_SC_PAGESIZE) - 1;
 
-	if (!w->bytes || (w->bytes & mask))
-		return "a region's size is 0 or no multiple of the page size";
+	if (!w->bytes)
+		return "a region's size is 0";
 	if ((w->guest & mask) || (w->user & mask) || (w->offset & mask))
 		return "a region is not aligned to pages";
 	if (w->guest > UINT64_MAX - w->bytes || w->user > UINT64_MAX - w->bytes)
@@ -333,6 +333,13 @@ static const char *memory_take_one(struct memory *memory, const struct message_r
 	return why;
 }
 
+/* What is guest memory is whole pages. Return: NULL, or what is wrong. */
+static const char *memory_check_pages(const struct message_region *w)
+{
+	return w->bytes & ((u64)sysconf(_SC_PAGESIZE) - 1) ?
+		"a region's size is no multiple of the page size" : NULL;
+}
+
 /* Take @num regions, each with the message's fd of its number. */
 static int memory_open_regions(struct message *m, const struct message_region *region,
 			       unsigned int num, const char **why, struct memory **out)
@@ -363,11 +370,17 @@ static int memory_open_regions(struct message *m, const struct message_region *r
 int memory_open(struct message *m, const char **why, struct memory **memory)
 {
 	const struct message_table table = m->table;
+	unsigned int i;
 
 	if (table.regions < 1 || table.regions > MESSAGE_REGIONS ||
 	    m->size < 8 + sizeof(struct message_region) * table.regions) {
 		*why = "number of regions cannot be";
 		return -EPROTO;
+	}
+	for (i = 0; i < table.regions; i++) {
+		*why = memory_check_pages(&table.region[i]);
+		if (*why)
+			return -EPROTO;
 	}
 	return memory_open_regions(m, table.region, table.regions, why, memory);
 }
@@ -394,9 +407,11 @@ int memory_add(struct message *m, const char **why, struct memory **memory)
 	const struct message_region region = m->slot.region;
 	struct memory_region *r = *memory ? memory_find(*memory, &region) : NULL;
 
+	*why = memory_check_pages(&region);
+	if (*why)
+		return -EPROTO;
 	if (!*memory)
 		return memory_open_file(m, &region, why, memory);
-	*why = NULL;
 	if (m->fds != 1)
 		*why = "no file descriptor";
 	else if (r)
@@ -514,6 +529,38 @@ void __shared *memory_map_user(struct memory *memory, u64 addr, size_t len)
 			return memory_at(memory, r, off, len);
 	}
 	return NULL;
+}
+
+bool memory_guest(const struct memory *memory, const void __shared *at, u64 *guest)
+{
+	const struct memory_region *r;
+	u64 off;
+
+	for (r = memory->region; r < memory->region + memory->regions; r++) {
+		off = (uintptr_t)shared_unmark(at) - ((uintptr_t)r->base + r->skip);
+		if (off < r->bytes) {
+			*guest = r->guest + off;
+			return true;
+		}
+	}
+	return false;
+}
+
+void __shared *memory_shared(void *at)
+{
+	return shared_mark(at);
+}
+
+u64 memory_end(const struct memory *memory)
+{
+	const struct memory_region *r;
+	u64 end = 0;
+
+	for (r = memory->region; r < memory->region + memory->regions; r++) {
+		if (r->guest + r->bytes > end)
+			end = r->guest + r->bytes;
+	}
+	return end;
 }
 
 unsigned int memory_regions(const struct memory *memory)

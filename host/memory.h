@@ -24,9 +24,9 @@ struct memory;
 int memory_open(struct message *m, const char **why, struct memory **memory);
 
 /**
- * memory_open_file() - take one region, whose file is the only fd of a message
- * @m: the message; its fd is taken
- * @w: the region
+ * memory_open_file() - take a log of the front-end's as if it were a region
+ * @m: the message; its only fd is the file, and is taken
+ * @w: the region; need not be whole pages
  * @why: set, when an error is returned, to what is wrong with it, in words
  * @memory: filled in when 0 is returned
  *
@@ -88,6 +88,32 @@ void __shared *memory_map(void *ctx, u64 addr, u32 len, bool write);
  * Return: as memory_map().
  */
 void __shared *memory_map_user(struct memory *memory, u64 addr, size_t len);
+
+/**
+ * memory_guest() - the guest's address of what was translated
+ * @memory: the regions
+ * @at: address here, as memory_map() or memory_map_user() gave it, or inside of what they gave
+ * @guest: set when true is returned
+ *
+ * Any thread. Return: false for what is in no region.
+ */
+bool memory_guest(const struct memory *memory, const void __shared *at, u64 *guest);
+
+/**
+ * memory_shared() - shared again, what was given to a system call
+ * @at: address here of what memory_map() gave
+ *
+ * Return: the same address.
+ */
+void __shared *memory_shared(void *at);
+
+/**
+ * memory_end() - where the highest of the regions ends
+ * @memory: the regions
+ *
+ * Return: the guest's address behind it.
+ */
+u64 memory_end(const struct memory *memory);
 
 /**
  * memory_regions() - number of regions

@@ -52,6 +52,8 @@ static const struct message_rule message_rules[MESSAGE_REQUESTS] = {
 	RULE(SET_OWNER, 0, 0, 0),
 	RULE(RESET_OWNER, 0, 0, 0),
 	RULE(SET_MEM_TABLE, 8 + 32, sizeof(struct message_table), MESSAGE_REGIONS),
+	RULE(SET_LOG_BASE, 16, 16, 1),
+	RULE(SET_LOG_FD, 0, 8, 1),
 	RULE(SET_VRING_NUM, 8, 8, 0),
 	RULE(SET_VRING_ADDR, 40, 40, 0),
 	RULE(SET_VRING_BASE, 8, 8, 0),

@@ -15,6 +15,8 @@ enum message_request {
 	MESSAGE_SET_OWNER = 3,
 	MESSAGE_RESET_OWNER = 4,
 	MESSAGE_SET_MEM_TABLE = 5,
+	MESSAGE_SET_LOG_BASE = 6,
+	MESSAGE_SET_LOG_FD = 7,
 	MESSAGE_SET_VRING_NUM = 8,
 	MESSAGE_SET_VRING_ADDR = 9,
 	MESSAGE_SET_VRING_BASE = 10,
@@ -47,6 +49,7 @@ enum message_request {
 
 /* Protocol feature bits that this back-end knows. */
 #define MESSAGE_F_MQ		BIT_ULL(0)
+#define MESSAGE_F_LOG_SHMFD	BIT_ULL(1)
 #define MESSAGE_F_RARP		BIT_ULL(2)
 #define MESSAGE_F_REPLY_ACK	BIT_ULL(3)
 #define MESSAGE_F_NET_MTU	BIT_ULL(4)
@@ -61,6 +64,8 @@ enum message_request {
 
 /* The virtio feature bit that stands for protocol features. */
 #define MESSAGE_VIRTIO_F_PROTOCOL 30
+/* And the one that says: log what is written to guest memory. Drivers never see it. */
+#define MESSAGE_VIRTIO_F_LOG_ALL 26
 
 #define MESSAGE_VERSION		0x1u
 #define MESSAGE_HDR_BYTES	12u
@@ -73,6 +78,9 @@ struct message_state {
 	u32 index;
 	u32 num;
 };
+
+/* Flag of a vring's addresses: writes to the used ring are logged as those to @log would be. */
+#define MESSAGE_ADDR_LOG	1u
 
 /* "A vring address description"; addresses are the front-end's own. */
 struct message_addr {
@@ -114,6 +122,12 @@ struct message_inflight {
 	u32 padding;
 };
 
+/* "Log description" */
+struct message_log {
+	u64 bytes;
+	u64 offset;
+};
+
 /* "Virtio device config space" */
 struct message_config {
 	u32 offset;
@@ -135,6 +149,7 @@ struct message_config {
  * @slot: likewise
  * @config: likewise
  * @inflight: likewise
+ * @log: likewise
  * @fd: file descriptors that came with it, owned by the message
  * @fds: how many
  * @closer: closes those that nobody takes
@@ -153,6 +168,7 @@ struct message {
 			struct message_slot slot;
 			struct message_config config;
 			struct message_inflight inflight;
+			struct message_log log;
 		};
 	};
 	int fd[MESSAGE_REGIONS];

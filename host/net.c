@@ -194,8 +194,8 @@ static int net_rx_chain(struct queue *q, struct net_rx *rx)
 		ring_dev_break(&q->ring, RING_CALLER);
 		return -EIO;
 	}
-	rx->bytes[i] = (u32)ring_iov_write(c->iov + c->out, c->in, skip,
-					   rx->frame.data + rx->at, rx->frame.len - rx->at);
+	rx->bytes[i] = (u32)dirty_iov_write(&q->dirty, c->iov + c->out, c->in, skip,
+					    rx->frame.data + rx->at, rx->frame.len - rx->at);
 	rx->at += rx->bytes[i];
 	rx->chains++;
 	return 1;
@@ -208,7 +208,7 @@ static void net_rx_push(struct queue *q, struct net_rx *rx)
 	unsigned int i;
 
 	rx->frame.hdr.num_buffers = (__force __virtio16)cpu_to_le16((u16)rx->chains);
-	ring_iov_write(c->iov + c->out, c->in, 0, &rx->frame.hdr, NET_HDR_BYTES);
+	dirty_iov_write(&q->dirty, c->iov + c->out, c->in, 0, &rx->frame.hdr, NET_HDR_BYTES);
 	rx->bytes[0] += NET_HDR_BYTES;
 	for (i = 0; i < rx->chains; i++)
 		ring_dev_push(&q->ring, &rx->used[i], rx->bytes[i]);
@@ -535,6 +535,7 @@ struct device *net_open(const struct options_device *spec)
 	}
 	net->dev.queues = 2 * spec->queues;
 	net->dev.announces = net->port[0]->ops->announce;
+	net->dev.migrates = true;
 	net->dev.features = net->port[0]->features | BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) |
 			    BIT_ULL(VIRTIO_NET_F_MTU);
 	if (spec->queues > 1)

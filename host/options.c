@@ -62,7 +62,9 @@ static const char options_help[] =
 "Serve disks and network cards to virtual machines over vhost-user.\n"
 "\n"
 "  --device type=blk,socket=PATH,path=FILE[,readonly=on][,serial=TEXT][,queues=N]\n"
-"                                      a disk on a file or block device\n"
+"           [,migrate=on]              a disk on a file or block device; with migrate=on\n"
+"                                      its guest can move to another airlockd that has\n"
+"                                      the file open, too: it is locked while a queue runs\n"
 "  --device type=blk,socket=PATH,nbd=URI[,nbd-timeout=SECONDS][,readonly=on]...\n"
 "                                      a disk on an export of an NBD server:\n"
 "                                      nbd://HOST[:PORT]/EXPORT or\n"
@@ -275,7 +277,7 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 	static const char *const names[] = {
 		"type", "socket", "path", "serial", "readonly", "queues", "tap", "stream", "id",
 		"mode", "null", "client", "threads", "cpus", "poll", "fd", "pair", "nbd",
-		"nbd-timeout",
+		"nbd-timeout", "migrate",
 	};
 	unsigned int i;
 	long number;
@@ -341,11 +343,13 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 		return options_set(&d->pair, "pair", value);
 	case 17:
 		return options_set(&d->nbd, "nbd", value);
-	default:
+	case 18:
 		if (options_number("nbd-timeout", value, 0, OPTIONS_NBD_TIMEOUT_MAX, &number))
 			return -EINVAL;
 		d->nbd_timeout = (int)number;
 		return 0;
+	default:
+		return options_switch("migrate", value, &d->migrate);
 	}
 }
 
@@ -370,8 +374,8 @@ static int options_check(const struct options_device *d, const char *arg)
 		return options_bad("--device", arg, "nbd-timeout goes with nbd= only: leave it out");
 	if (!net && (d->tap || d->stream || d->pair))
 		return options_bad("--device", arg, "tap, stream and pair are for type=net only");
-	if (net && (d->path || d->null || d->nbd || d->serial || d->readonly))
-		return options_bad("--device", arg, "path, nbd, null, serial and readonly are for type=blk only");
+	if (net && (d->path || d->null || d->nbd || d->serial || d->readonly || d->migrate))
+		return options_bad("--device", arg, "path, nbd, null, serial, readonly and migrate are for type=blk only");
 	if (net && d->queues > OPTIONS_PAIRS_MAX)
 		return options_bad("--device", arg, "a network card has at most 16 pairs of queues");
 	if (net && !d->tap && d->queues > 1)

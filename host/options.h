@@ -54,6 +54,7 @@ struct options_sched {
  * @null: disk: without both: bytes of a disk that stands on nothing
  * @serial: disk: up to OPTIONS_SERIAL_BYTES characters, or NULL
  * @readonly: disk: refuse writes
+ * @migrate: disk: its guest may go on elsewhere
  * @queues: disk: most queues; network: pairs of queues
  * @tap: network: name of a tap interface, or what was said of inherited ones, or NULL
  * @tap_fd: network: inherited taps, one for each pair of queues
@@ -77,6 +78,7 @@ struct options_device {
 	u64 null;
 	const char *serial;
 	bool readonly;
+	bool migrate;
 	u16 queues;
 	const char *tap;
 	int tap_fd[OPTIONS_PAIRS_MAX];

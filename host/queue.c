@@ -269,8 +269,8 @@ bool queue_rest(struct queue *q)
 static void queue_check(struct queue *q)
 {
 	/* Whatever else is wrong, this one ends the session. */
-	if (unlikely(memory_faulted(q->memory) || inflight_faulted(q->inflight)) &&
-	    !q->truncated) {
+	if (unlikely(memory_faulted(q->memory) || inflight_faulted(q->inflight) ||
+		     dirty_faulted(q->dirty.log)) && !q->truncated) {
 		q->truncated = true;
 		queue_fail(q, "guest memory was taken away");
 		queue_ring_doorbell(q->doorbell);
@@ -369,6 +369,9 @@ void queue_close(struct queue *q)
 void queue_reset(struct queue *q)
 {
 	q->num = 0;
+	q->leaves |= q->based;
+	if (q->based)
+		q->left = q->base;
 	q->base = 0;
 	q->based = false;
 	q->addressed = false;
@@ -466,6 +469,29 @@ static int queue_start_log(struct queue *q)
 	return n < 0 ? n : 0;
 }
 
+/* What is to be told of writes to guest memory. */
+static int queue_start_dirty(struct queue *q, const struct ring_areas *a, struct ring_dev_limits *l)
+{
+	struct dirty_marker *d = &q->dirty;
+
+	if (!d->log)
+		return 0;
+	d->memory = q->memory;
+	d->used_bytes = 0;
+	if (q->addr.flags & MESSAGE_ADDR_LOG && memory_guest(q->memory, a->device, &d->used)) {
+		d->used_bytes = ring_device_bytes(q->num, q->features);
+		d->used_log = q->addr.log;
+	}
+	l->dirty = dirty_wrote_ring;
+	l->dirty_ctx = d;
+	q->homeless = !dirty_covers(d->log, 0, memory_end(q->memory)) ||
+		      !dirty_covers(d->log, d->used_log, d->used_bytes);
+	if (!q->homeless)
+		return 0;
+	queue_broken(q, "the log of written pages has no bits for all of the memory");
+	return -EINVAL;
+}
+
 /* Find the ring and begin its device half. */
 static int queue_start_ring(struct queue *q)
 {
@@ -492,6 +518,9 @@ static int queue_start_ring(struct queue *q)
 		queue_broken(q, "the ring is in no region of the memory that is shared");
 		return -EINVAL;
 	}
+	r = queue_start_dirty(q, &a, &l);
+	if (r)
+		return r;
 	l.map = memory_map;
 	l.ctx = q->memory;
 	q->ring_priv = malloc(ring_dev_private_bytes(q->num));
@@ -522,16 +551,20 @@ static void queue_start_failed(struct queue *q, int r)
 	queue_free_ring(q);
 }
 
-void queue_start(struct queue *q, u64 features, struct memory *memory, struct inflight *inflight)
+void queue_start(struct queue *q, u64 features, struct memory *memory, struct inflight *inflight,
+		 struct dirty *dirty)
 {
 	int r;
 
 	if (!q->wanted || !q->num || !q->addressed || !memory || (q->kick < 0 && !q->polled))
 		return;
 	q->wanted = false;
+	q->later = false;
+	q->leaves = false;
 	q->features = features;
 	q->memory = memory;
 	q->inflight = inflight;
+	q->dirty.log = dirty;
 	q->faulted = false;
 	q->truncated = false;
 	q->draining = false;
@@ -548,7 +581,9 @@ void queue_start(struct queue *q, u64 features, struct memory *memory, struct in
 	}
 	r = q->dev->ops->start(q);
 	if (r) {
-		queue_start_failed(q, r);
+		q->later = r == -EAGAIN;
+		q->wanted = q->later;
+		queue_start_failed(q, r == -EAGAIN || r == -EBUSY ? 0 : r);
 		return;
 	}
 	r = worker_add(q->worker, q);
@@ -584,6 +619,7 @@ bool queue_reap(struct queue *q)
 	queue_free_ring(q);
 	q->memory = NULL;
 	q->inflight = NULL;
+	q->dirty.log = NULL;
 	log_debug(q->dev->id, "queue %u: stopped at %u", q->index, q->base);
 	return true;
 }

@@ -4,6 +4,7 @@
 #define HOST_QUEUE_H
 
 #include "device.h"
+#include "dirty.h"
 #include "inflight.h"
 #include "memory.h"
 #include "message.h"
@@ -23,15 +24,19 @@ struct queue;
  * @num: descriptors, 0 until told
  * @base: where the ring goes on, as ring_dev_base() says it
  * @based: @base was set: by the front-end, or when the ring stopped
+ * @left: where the ring was when the device was reset, and
+ * @leaves: nobody has asked for it since, nor set another @base
  * @addr: addresses of the areas in the front-end
  * @addressed: they were told
  * @kick: fd that the driver kicks, or -1
  * @polled: the driver does not kick: look by the clock
  * @wanted: to be started as soon as it is set up
- * @homeless: its ring is in no region; another may come
+ * @later: what it needs is not free, but may be in a moment; it is still @wanted
+ * @homeless: its ring is in no region, or memory is beyond its log; another may come
  * @features: negotiated, at start
  * @memory: the session's, at start
  * @inflight: likewise: where chains in flight are logged, or NULL
+ * @dirty: likewise: marks what is written to guest memory, when that is logged
  *
  * Between the two threads:
  * @stop: the queue is to end (atomic); the worker is woken, as for all of these
@@ -74,15 +79,19 @@ struct queue {
 	u32 num;
 	u32 base;
 	bool based;
+	u32 left;
+	bool leaves;
 	struct message_addr addr;
 	bool addressed;
 	int kick;
 	bool polled;
 	bool wanted;
+	bool later;
 	bool homeless;
 	u64 features;
 	struct memory *memory;
 	struct inflight *inflight;
+	struct dirty_marker dirty;
 
 	bool stop;
 	bool enabled;
@@ -118,6 +127,23 @@ struct queue {
 static inline u32 queue_base(const struct queue *q, u64 features)
 {
 	return q->based ? q->base : ring_base_new(features);
+}
+
+/**
+ * queue_leave_base() - the answer to GET_VRING_BASE
+ * @q: the queue, not running
+ * @features: negotiated
+ *
+ * QEMU before 8.1 resets a device (SET_STATUS) and asks then: it is told where the ring was, once.
+ *
+ * Return: as ring_dev_base().
+ */
+static inline u32 queue_leave_base(struct queue *q, u64 features)
+{
+	const u32 base = q->leaves ? q->left : queue_base(q, features);
+
+	q->leaves = false;
+	return base;
 }
 
 /**
@@ -192,11 +218,13 @@ bool queue_enabled(const struct queue *q);
  * @features: negotiated
  * @memory: regions; must outlive its run; NULL: not yet
  * @inflight: where chains in flight are logged; must outlive its run; NULL: nowhere
+ * @dirty: where writes to guest memory are logged; likewise
  *
  * A queue that cannot be (no ring at that address) is said and left off until
- * it is wanted again. Control thread.
+ * it is wanted again; one with @later set is to be started again in a moment. Control thread.
  */
-void queue_start(struct queue *q, u64 features, struct memory *memory, struct inflight *inflight);
+void queue_start(struct queue *q, u64 features, struct memory *memory, struct inflight *inflight,
+		 struct dirty *dirty);
 
 /**
  * queue_request_stop() - have the queue drain and end

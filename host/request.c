@@ -44,7 +44,20 @@ static u64 request_protocol_features(const struct session *s)
 		features |= MESSAGE_F_NET_MTU;
 	if (s->dev->announces)
 		features |= MESSAGE_F_RARP;
+	if (s->dev->migrates)
+		features |= MESSAGE_F_LOG_SHMFD;
 	return features;
+}
+
+/* Queues that memory or its log had no room for may have it now. */
+static void request_house_queues(struct session *s)
+{
+	u16 i;
+
+	for (i = 0; i < s->dev->queues; i++) {
+		s->queue[i].wanted |= s->queue[i].homeless;
+		s->queue[i].homeless = false;
+	}
 }
 
 /* ---- handlers: the device -------------------------------------------------- */
@@ -59,6 +72,7 @@ static int request_set_features(struct session *s)
 	if (s->msg.u64 & ~device_features(s->dev))
 		return request_lie(s, "features that were not offered");
 	s->features = s->msg.u64;
+	request_house_queues(s);
 	return REQUEST_OK;
 }
 
@@ -198,6 +212,13 @@ static int request_send_rarp(struct session *s)
 
 /* ---- handlers: memory ------------------------------------------------------- */
 
+bool request_settle(struct session *s)
+{
+	static const struct itimerspec moment = { .it_value.tv_nsec = REQUEST_SETTLE_NS };
+
+	return !timerfd_settime(s->settle.fd, 0, &moment, NULL);
+}
+
 void request_forget_memory(struct session *s)
 {
 	if (!s->memory)
@@ -215,17 +236,6 @@ static void request_name_region(const struct session *s, struct message_region *
 {
 	if (s->protocol & MESSAGE_F_GPA_ADDRESSES)
 		w->user = w->guest;
-}
-
-/* Queues whose rings were in no region may have one now. */
-static void request_house_queues(struct session *s)
-{
-	u16 i;
-
-	for (i = 0; i < s->dev->queues; i++) {
-		s->queue[i].wanted |= s->queue[i].homeless;
-		s->queue[i].homeless = false;
-	}
 }
 
 static int request_set_mem_table(struct session *s)
@@ -282,15 +292,48 @@ static int request_add_mem_reg(struct session *s)
  */
 static int request_rem_mem_reg(struct session *s)
 {
-	static const struct itimerspec moment = { .it_value.tv_nsec = REQUEST_SETTLE_NS };
 	int r;
 
 	request_name_slot(s);
 	r = memory_remove(&s->msg, &s->why, s->memory);
 	if (r)
 		return r;
-	s->settling = !timerfd_settime(s->settle.fd, 0, &moment, NULL);
+	s->settling = request_settle(s);
 	return REQUEST_OK;
+}
+
+void request_forget_dirty(struct session *s)
+{
+	if (!s->dirty)
+		return;
+	log_peer(&s->dev->limit, LOG_INFO, s->dev->id, "%llu marks in the log of written pages",
+		 (unsigned long long)dirty_marks(s->dirty));
+	dirty_close(s->dirty);
+	s->dirty = NULL;
+}
+
+/* Its answer is waited for, whether one is asked for or not. */
+static int request_set_log_base(struct session *s)
+{
+	struct dirty *dirty;
+	int r;
+
+	if (!(s->protocol & MESSAGE_F_LOG_SHMFD))
+		return request_lie(s, "was not negotiated");
+	r = dirty_open(&s->msg, &s->why, &dirty);
+	if (r)
+		return r;
+	request_forget_dirty(s);
+	s->dirty = dirty;
+	request_house_queues(s);
+	return request_reply_u64(s, 0);
+}
+
+/* An event for each mark is for a front-end that waits for one; none is known. */
+static int request_set_log_fd(struct session *s)
+{
+	return s->protocol & MESSAGE_F_LOG_SHMFD ? REQUEST_REFUSED :
+						   request_lie(s, "was not negotiated");
 }
 
 static int request_get_inflight_fd(struct session *s)
@@ -346,7 +389,7 @@ static int request_set_vring_addr(struct session *s)
 
 	if (!q)
 		return -EPROTO;
-	if (s->msg.addr.flags)
+	if (s->msg.addr.flags & ~(s->protocol & MESSAGE_F_LOG_SHMFD ? MESSAGE_ADDR_LOG : 0))
 		return request_lie(s, "flags that were not offered");
 	q->addr = s->msg.addr;
 	q->addressed = true;
@@ -363,6 +406,7 @@ static int request_set_vring_base(struct session *s)
 		return request_lie(s, "a split ring's index has 16 bits");
 	q->base = s->msg.state.num;
 	q->based = true;
+	q->leaves = false;
 	return REQUEST_OK;
 }
 
@@ -375,7 +419,7 @@ static int request_get_vring_base(struct session *s)
 	q->wanted = false;
 	q->polled = false;
 	queue_set_kick(q, -1);
-	s->msg.state.num = queue_base(q, s->features);
+	s->msg.state.num = queue_leave_base(q, s->features);
 	s->msg.size = sizeof(s->msg.state);
 	return REQUEST_REPLY;
 }
@@ -468,6 +512,8 @@ const struct request_handler request_handlers[MESSAGE_REQUESTS] = {
 	[MESSAGE_SET_BACKEND_REQ_FD] = { request_set_backend_req_fd, SCOPE_NONE },
 	[MESSAGE_GET_CONFIG] = { request_get_config, SCOPE_NONE },
 	[MESSAGE_SET_CONFIG] = { request_set_config, SCOPE_NONE },
+	[MESSAGE_SET_LOG_BASE] = { request_set_log_base, SCOPE_ALL },
+	[MESSAGE_SET_LOG_FD] = { request_set_log_fd, SCOPE_NONE },
 	[MESSAGE_GET_INFLIGHT_FD] = { request_get_inflight_fd, SCOPE_NONE },
 	[MESSAGE_SET_INFLIGHT_FD] = { request_set_inflight_fd, SCOPE_ALL },
 	[MESSAGE_SEND_RARP] = { request_send_rarp, SCOPE_NONE },

@@ -3,6 +3,7 @@
 #ifndef HOST_REQUEST_H
 #define HOST_REQUEST_H
 
+#include "dirty.h"
 #include "inflight.h"
 #include "loop.h"
 #include "queue.h"
@@ -13,13 +14,14 @@
  * @loop: of the control thread
  * @sock: the connection
  * @bell: rung by the workers
- * @settle: timer: regions were removed, and none was added since
+ * @settle: timer: regions were removed, and none was added since; or a queue is to be started later
  * @msg: the message being received or parked
  * @features: virtio features that the front-end accepted
  * @protocol: protocol features that it accepted
  * @status: of the device, as the driver's side says it
  * @memory: regions, or NULL
  * @inflight: where queues log what they have in flight, or NULL
+ * @dirty: where writes to guest memory are logged, or NULL
  * @answer_fd: goes with the answer and is closed then, or -1
  * @queue: the device's vrings
  * @worker: what serves them
@@ -43,6 +45,7 @@ struct session {
 	u64 status;
 	struct memory *memory;
 	struct inflight *inflight;
+	struct dirty *dirty;
 	int answer_fd;
 	struct queue *queue;
 	struct worker *worker;
@@ -90,9 +93,23 @@ struct request_handler {
 extern const struct request_handler request_handlers[MESSAGE_REQUESTS];
 
 /**
+ * request_settle() - have queues started in a moment
+ * @s: the session
+ *
+ * Return: true when they will be.
+ */
+bool request_settle(struct session *s);
+
+/**
  * request_forget_memory() - let go of the regions
  * @s: the session, none of whose queues runs
  */
 void request_forget_memory(struct session *s);
+
+/**
+ * request_forget_dirty() - let go of the log of written pages
+ * @s: the session, none of whose queues runs
+ */
+void request_forget_dirty(struct session *s);
 
 #endif /* HOST_REQUEST_H */

@@ -25,6 +25,8 @@
  * session with one line; the device can be connected again. What concerns one
  * queue only (a ring in no region: SeaBIOS sets such a one up) fails that queue.
  *
+ * A queue that needs what another process has only for a moment longer is started again by a timer.
+ *
  * fds of the front-end can be anything, and so can what they do when they are
  * closed: all but events and checked regions go to the device's closer.
  *
@@ -82,14 +84,42 @@ static bool session_quiesce(struct session *s, enum request_scope scope)
 	return quiet;
 }
 
+/* Is what is written to guest memory to be logged? Where it cannot be, nobody asked for it. */
+static bool session_logs(const struct session *s)
+{
+	return s->features & BIT_ULL(MESSAGE_VIRTIO_F_LOG_ALL) && s->protocol & MESSAGE_F_LOG_SHMFD;
+}
+
 static void session_start_queues(struct session *s)
+{
+	bool logs = session_logs(s), later = false;
+	u16 i;
+
+	/* A front-end that begins in the middle of a migration sends the log last. */
+	if (logs && !s->dirty)
+		return;
+	for (i = 0; i < s->dev->queues; i++) {
+		if (!s->queue[i].running)
+			queue_start(&s->queue[i], s->features, s->memory, s->inflight,
+				    logs ? s->dirty : NULL);
+		later |= s->queue[i].wanted && s->queue[i].later;
+	}
+	if (later)
+		request_settle(s);
+}
+
+/* With no queue that runs, or is to go on, the device need not keep what is for them. */
+static void session_rest(const struct session *s)
 {
 	u16 i;
 
-	for (i = 0; i < s->dev->queues; i++) {
-		if (!s->queue[i].running)
-			queue_start(&s->queue[i], s->features, s->memory, s->inflight);
+	if (!s->dev->ops->idle)
+		return;
+	for (i = 0; s->queue && i < s->dev->queues; i++) {
+		if (s->queue[i].running || s->queue[i].wanted)
+			return;
 	}
+	s->dev->ops->idle(s->dev);
 }
 
 /* ---- the connection ---------------------------------------------------------- */
@@ -104,9 +134,13 @@ static void session_free(struct session *s)
 	loop_del(s->loop, &s->bell);
 	loop_del(s->loop, &s->settle);
 	request_forget_memory(s);
+	request_forget_dirty(s);
 	inflight_close(s->inflight);
-	for (i = 0; s->queue && i < s->dev->queues; i++)
+	for (i = 0; s->queue && i < s->dev->queues; i++) {
 		queue_close(&s->queue[i]);
+		s->queue[i].wanted = false;
+	}
+	session_rest(s);
 	free(s->queue);
 	workers_close(s->worker);
 	message_reset(&s->msg);
@@ -182,6 +216,8 @@ static bool session_handle(struct session *s)
 	log_debug(s->dev->id, "%s", message_name(request));
 	r = request_handlers[request].fn(s);
 	if (r >= 0) {
+		/* Before the front-end hears that a queue has stopped. */
+		session_rest(s);
 		r = session_answer(s, r);
 		s->why = "the answer is not taken";
 	}
@@ -230,7 +266,7 @@ static void session_on_settle(struct loop_event *ev)
 
 	if (read(ev->fd, &count, sizeof(count)) != sizeof(count))
 		return;
-	if (s->settling && !s->closing && !s->parked) {
+	if (!s->closing && !s->parked) {
 		s->settling = false;
 		session_start_queues(s);
 	}
@@ -250,7 +286,8 @@ static void session_on_bell(struct loop_event *ev)
 	if (__atomic_exchange_n(&s->dev->renewed, false, __ATOMIC_ACQUIRE))
 		session_config_changed(s);
 	session_reap(s);
-	if ((s->memory && memory_faulted(s->memory)) || inflight_faulted(s->inflight)) {
+	if ((s->memory && memory_faulted(s->memory)) || inflight_faulted(s->inflight) ||
+	    dirty_faulted(s->dirty)) {
 		log_peer(&s->dev->limit, LOG_WARN, s->dev->id,
 			 "session closed: a region's file was truncated");
 		session_close(s);

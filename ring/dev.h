@@ -31,15 +31,27 @@ struct ring_iov {
 typedef void __shared *(*ring_map_fn)(void *ctx, u64 addr, u32 len, bool write);
 
 /**
+ * typedef ring_dirty_fn - hear of memory that the device half has written
+ * @ctx: ring_dev_limits.dirty_ctx
+ * @at: where, in the queue's own areas; what chains carry is the caller's to know
+ * @len: bytes
+ */
+typedef void (*ring_dirty_fn)(void *ctx, const void __shared *at, size_t len);
+
+/**
  * struct ring_dev_limits - what the device half accepts
  * @map: translation; called for every descriptor
  * @ctx: its argument
+ * @dirty: called after writes, at the latest when they are shown; NULL: nobody wants to know
+ * @dirty_ctx: its argument
  * @segs: most segments a chain may have
  * @bytes: most bytes a chain may have, readable and writable together
  */
 struct ring_dev_limits {
 	ring_map_fn map;
 	void *ctx;
+	ring_dirty_fn dirty;
+	void *dirty_ctx;
 	u16 segs;
 	u32 bytes;
 };

@@ -165,6 +165,30 @@ static inline void dev_enter(struct ring_dev *r, const struct ring_chain *c)
 	r->in_flight++;
 }
 
+/* Does somebody copy memory while it is used? Looked at once for what is shown together. */
+static inline bool dev_is_copied(const struct ring_dev *r)
+{
+	return unlikely(r->limits.dirty);
+}
+
+/* This half has written to @at. */
+static inline void dev_dirty(const struct ring_dev *r, const void __shared *at, size_t len)
+{
+	if (dev_is_copied(r))
+		r->limits.dirty(r->limits.dirty_ctx, at, len);
+}
+
+/* To so many entries of a ring of entries of @bytes each, from index @at on. */
+static inline void dev_dirty_entries(const struct ring_dev *r, void __shared *ring, size_t bytes,
+				     u32 at, u32 n)
+{
+	const u32 first = min_t(u32, n, r->size - at);
+
+	dev_dirty(r, shared_at(ring, at * bytes), first * bytes);
+	if (n > first)
+		dev_dirty(r, ring, (n - first) * bytes);
+}
+
 /* Write a completion to where it goes; it is not shown yet. */
 static inline void split_dev_stage(struct ring_dev *r, u32 at, u32 id, u32 len)
 {

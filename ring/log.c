@@ -345,8 +345,10 @@ static void packed_forget_staged(struct ring_dev *r)
 	for (n = 0; n < r->taken; n++) {
 		__le64 __shared *word = packed_word(&r->packed, pos, r->size);
 
-		if (packed_is_used((u16)(shared_load64(word) >> 48), pos, r->size))
+		if (packed_is_used((u16)(shared_load64(word) >> 48), pos, r->size)) {
 			shared_store64(word, packed_rest(0, 0, packed_avail_flags(pos, r->size)));
+			dev_dirty(r, word, sizeof(*word));
+		}
 		pos = packed_forward(pos, 1, r->size);
 	}
 }

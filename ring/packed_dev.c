@@ -118,10 +118,20 @@ int packed_dev_pop(struct ring_dev *r, struct ring_chain *c)
 	return 1;
 }
 
+/* What was staged, and is shown now: all of those descriptors, though not all were written to. */
+static ring_noinline void packed_dirty(struct ring_dev *r)
+{
+	dev_dirty_entries(r, r->packed.desc, sizeof(*r->packed.desc),
+			  packed_index(packed_back(r->packed.used, r->staged, r->size), r->size),
+			  r->staged);
+}
+
 void packed_dev_show(struct ring_dev *r)
 {
 	/* Barrier C pairs with D in packed_drv_poll(). */
 	packed_show(&r->packed);
+	if (dev_is_copied(r))
+		packed_dirty(r);
 	/* Beyond the size it says no more, and must not wrap. */
 	r->unasked = min_t(u32, r->unasked + r->staged, RING_SIZE_MAX);
 	r->taken -= r->staged;
@@ -146,4 +156,5 @@ void packed_dev_tell(struct ring_dev *r)
 {
 	packed_event_store(r->packed.device_event, r->packed.avail, r->size, r->armed,
 			   r->event_idx);
+	dev_dirty(r, r->packed.device_event, sizeof(*r->packed.device_event));
 }

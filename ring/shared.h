@@ -78,6 +78,12 @@ typedef u64 __attribute__((aligned(4), may_alias)) shared_pair32;
 /* Orders all earlier accesses before all later ones, stores before loads too. */
 #define shared_mb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
 
+/* Set bits of a byte in which others set and clear some; earlier accesses cannot pass it. */
+static inline void shared_set_bits8(u8 __shared *p, u8 bits)
+{
+	__atomic_fetch_or(__shared_raw(shared_u8, p), bits, __ATOMIC_RELEASE);
+}
+
 #endif /* __KERNEL__ */
 
 /* One load each; the result is host-endian and private. */

@@ -120,10 +120,21 @@ int split_dev_pop(struct ring_dev *r, struct ring_chain *c)
 								      (r->size - 1)]), c);
 }
 
+/* What was staged, and is shown now. */
+static ring_noinline void split_dirty(struct ring_dev *r)
+{
+	dev_dirty_entries(r, r->split.used->ring, sizeof(*r->split.used->ring),
+			  (u32)r->shown & (r->size - 1u),
+			  min_t(u32, (u32)(r->pushes - r->shown), r->size));
+	dev_dirty(r, &r->split.used->idx, sizeof(r->split.used->idx));
+}
+
 void split_dev_show(struct ring_dev *r)
 {
 	/* Barrier C pairs with D in split_used(). */
 	shared_store_release16(&r->split.used->idx, (u16)r->pushes);
+	if (dev_is_copied(r))
+		split_dirty(r);
 	r->unasked = split_unasked(r->unasked, r->pushes - r->shown);
 }
 
@@ -142,6 +153,10 @@ bool split_dev_pending(const struct ring_dev *r)
 
 void split_dev_tell(struct ring_dev *r)
 {
+	const __virtio16 __shared *event = r->event_idx ? r->split.avail_event :
+							  &r->split.used->flags;
+
 	split_event_store(&r->split.used->flags, r->split.avail_event, (u16)r->pops, r->armed,
 			  r->event_idx);
+	dev_dirty(r, event, sizeof(*event));
 }

@@ -91,7 +91,8 @@ static bool turn(u32 first)
 
 u64 device_features(const struct device *dev)
 {
-	return dev->features | RING_FEATURES | BIT_ULL(MESSAGE_VIRTIO_F_PROTOCOL);
+	return dev->features | RING_FEATURES | BIT_ULL(MESSAGE_VIRTIO_F_PROTOCOL) |
+	       (dev->migrates ? BIT_ULL(MESSAGE_VIRTIO_F_LOG_ALL) : 0);
 }
 
 static int set_config(struct device *dev, u32 offset, const u8 *data, u32 bytes)
@@ -220,7 +221,7 @@ static void __shared *area(struct queue *q, u64 addr, size_t bytes, u64 align)
 
 static bool start_ring(struct queue *q)
 {
-	const struct ring_dev_limits limits = {
+	struct ring_dev_limits limits = {
 		.map = memory_map, .ctx = q->memory, .segs = SEGS, .bytes = 1u << 20,
 	};
 	const struct ring_areas a = {
@@ -231,6 +232,15 @@ static bool start_ring(struct queue *q)
 
 	if (!a.desc || !a.driver || !a.device)
 		return false;
+	if (q->dirty.log) {
+		q->dirty.memory = q->memory;
+		fuzz_check(memory_guest(q->memory, a.device, &q->dirty.used));
+		q->dirty.used_bytes = q->addr.flags ? ring_device_bytes(q->num, q->features) : 0;
+		q->dirty.used_log = q->addr.log;
+		limits.dirty = dirty_wrote_ring;
+		limits.dirty_ctx = &q->dirty;
+		t.wrote = true;
+	}
 	if (!q->based)
 		q->base = ring_base_new(q->features);
 	return !ring_dev_init(&q->ring, &a, q->num, q->features, q->base, &limits, q->ring_priv);
@@ -257,7 +267,8 @@ static void free_ring(struct queue *q)
 }
 
 /* As the real one does it, but that no thread is started. */
-void queue_start(struct queue *q, u64 features, struct memory *memory, struct inflight *inflight)
+void queue_start(struct queue *q, u64 features, struct memory *memory, struct inflight *inflight,
+		 struct dirty *dirty)
 {
 	fuzz_check(!q->running);
 	if (!q->wanted || !q->num || !q->addressed || !memory || (q->kick < 0 && !q->polled))
@@ -266,6 +277,7 @@ void queue_start(struct queue *q, u64 features, struct memory *memory, struct in
 	q->features = features;
 	q->memory = memory;
 	q->inflight = inflight;
+	q->dirty.log = dirty;
 	q->faulted = q->stop = q->ended = false;
 	if (!(features & BIT_ULL(VIRTIO_F_VERSION_1)) || !ring_size_ok(q->num, features))
 		return;
@@ -417,8 +429,17 @@ static void set_up(void)
 	struct out table = { .request = MESSAGE_SET_MEM_TABLE, .flags = 1, .fds = 1,
 			     .kinds = { FRONT_SMALL } };
 	struct out addr = { .request = MESSAGE_SET_VRING_ADDR, .flags = 1 };
+	struct out log = { .request = MESSAGE_SET_LOG_BASE, .flags = 1, .fds = 1,
+			   .kinds = { FRONT_LARGE } };
 
+	if (how & 0x80) {
+		send_u64(MESSAGE_SET_PROTOCOL_FEATURES, MESSAGE_F_LOG_SHMFD);
+		out_add(&log, 4096, 8);
+		out_add(&log, 0, 8);
+		out_send(&log);
+	}
 	send_u64(MESSAGE_SET_FEATURES, BIT_ULL(VIRTIO_F_VERSION_1) |
+		 (how & 0x80 ? BIT_ULL(MESSAGE_VIRTIO_F_LOG_ALL) : 0) |
 		 (how & 0x10 ? BIT_ULL(VIRTIO_F_RING_PACKED) : 0) |
 		 (how & 0x20 ? BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) : 0));
 	out_add(&table, 1, 8);
@@ -506,6 +527,14 @@ static void out_payload(struct out *o)
 			out_add(o, 0, 4);
 		o->fds = o->request == MESSAGE_SET_INFLIGHT_FD;
 		break;
+	case MESSAGE_SET_LOG_BASE:
+		out_add(o, how & 0x10 ? in_place() : FRONT_SMALL_BYTES, 8);
+		out_add(o, how & 0x20 ? in_place() : 0, 8);
+		o->fds = how < 0xf0;
+		break;
+	case MESSAGE_SET_LOG_FD:
+		o->fds = how & 1;
+		break;
 	case MESSAGE_SET_BACKEND_REQ_FD:
 		o->fds = how & 3;
 		break;
@@ -542,8 +571,9 @@ static void send_one(void)
 		o.size = (u32)in_number(&t.in);
 	for (i = 0; i < ARRAY_SIZE(o.kinds); i++)
 		o.kinds[i] = how & 2 ? in_u8(&t.in) :
-			     o.request == MESSAGE_SET_MEM_TABLE ||
-			     o.request == MESSAGE_SET_INFLIGHT_FD || o.request == MESSAGE_ADD_MEM_REG ? FRONT_SMALL + i % 3 : FRONT_EVENT;
+			     o.request == MESSAGE_SET_MEM_TABLE || o.request == MESSAGE_SET_LOG_BASE ||
+			     o.request == MESSAGE_SET_INFLIGHT_FD || o.request == MESSAGE_ADD_MEM_REG ?
+				FRONT_SMALL + i % 3 : FRONT_EVENT;
 	out_send(&o);
 }
 
@@ -674,6 +704,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	t.dev.queues = t.dev.queue_num = QUEUES;
 	t.dev.sched.threads = 1;
 	t.dev.announces = how & 4;
+	t.dev.migrates = !(how & 8);
 	t.dev.closer = front_closer;
 	log_limit_init(&t.dev.limit);
 	fuzz_check(session_open(&t.dev, NULL, pair[0], ended, &t));

@@ -435,6 +435,21 @@ anew("a device that is reset begins anew", RESET, lambda s: s.fe.acked(RESET_DEV
 anew("a device whose status becomes 0 begins anew", STATUSES, status)
 
 
+@check("who resets a device and then asks where its rings were is told, once")
+def _():
+    with Session(PATH, FEATURES, protocol=REPLY_ACK | STATUSES) as s:
+        q = s.queue()
+        for _ in range(3):
+            assert request(q, FLUSH) == (OK, 1)
+        status(s)
+        assert q.stop() == 3 and q.stop() == 0
+        q.start(base=3)
+        assert request(q, FLUSH) == (OK, 1)
+        status(s)
+        q.start(base=4)
+        assert q.stop() == 4
+
+
 @check("rings are told by guest addresses")
 def _():
     with Session(PATH, FEATURES, protocol=REPLY_ACK | GPA) as s:

@@ -17,7 +17,7 @@ import sys
 import time
 
 GET_FEATURES, SET_FEATURES, SET_OWNER, RESET_OWNER, SET_MEM_TABLE = 1, 2, 3, 4, 5
-SET_LOG_BASE = 6
+SET_LOG_BASE, SET_LOG_FD = 6, 7
 SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE, GET_VRING_BASE = 8, 9, 10, 11
 SET_VRING_KICK, SET_VRING_CALL, SET_VRING_ERR = 12, 13, 14
 GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, GET_QUEUE_NUM = 15, 16, 17
@@ -31,7 +31,9 @@ VERSION_1 = 1 << 32
 PROTOCOL = 1 << 30
 EVENT_IDX = 1 << 29
 INDIRECT = 1 << 28
-REPLY_ACK = 1 << 3
+LOG_ALL = 1 << 26
+PACKED = 1 << 34
+REPLY_ACK, LOG_SHMFD = 1 << 3, 1 << 1
 NET_MTU, RARP, CONFIG = 1 << 4, 1 << 2, 1 << 9
 INFLIGHT_SHMFD = 1 << 12
 RESET, SLOTS, STATUSES, GPA = 1 << 13, 1 << 15, 1 << 16, 1 << 21
@@ -214,10 +216,10 @@ class Queue:
 
     address_base = USER
 
-    def address(self, base=None):
+    def address(self, base=None, flags=0, log=0):
         base = self.address_base if base is None else base
-        self.fe.send(SET_VRING_ADDR, struct.pack("=IIQQQQ", self.index, 0, base + self.desc,
-                                                 base + self.used, base + self.avail, 0))
+        self.fe.send(SET_VRING_ADDR, struct.pack("=IIQQQQ", self.index, flags, base + self.desc,
+                                                 base + self.used, base + self.avail, log))
 
     def stop(self):
         got = self.fe.ask(GET_VRING_BASE, struct.pack("=II", self.index, 0))

@@ -96,6 +96,10 @@ for key in client=on mode=0660; do
 done
 refused "a serial number that is too long is refused" "serial .*at most 20" \
 	--device "type=blk,socket=$S,path=$D,serial=123456789012345678901"
+refused "migrate other than on or off is refused" "migrate 'maybe': use on or off" \
+	--device "type=blk,socket=$S,path=$D,migrate=maybe"
+refused "migrate for a card is refused" ".*migrate are for type=blk only" \
+	--device "type=net,socket=$S,tap=tap0,migrate=on"
 refused "readonly other than on or off is refused" "readonly 'maybe'" \
 	--device "type=blk,socket=$S,path=$D,readonly=maybe"
 refused "a number of queues out of range is refused" "queues '65': .*from 1 to 64" \

@@ -48,7 +48,7 @@ bool __real_ring_dev_flush(struct ring_dev *r);
 bool __real_ring_dev_arm(struct ring_dev *r);
 void __real_memory_close(struct memory *memory);
 void __real_queue_start(struct queue *q, u64 features, struct memory *memory,
-			struct inflight *inflight);
+			struct inflight *inflight, struct dirty *dirty);
 bool __real_queue_reap(struct queue *q);
 void __real_queue_close(struct queue *q);
 
@@ -58,7 +58,7 @@ bool __wrap_ring_dev_flush(struct ring_dev *r);
 bool __wrap_ring_dev_arm(struct ring_dev *r);
 void __wrap_memory_close(struct memory *memory);
 void __wrap_queue_start(struct queue *q, u64 features, struct memory *memory,
-			struct inflight *inflight);
+			struct inflight *inflight, struct dirty *dirty);
 bool __wrap_queue_reap(struct queue *q);
 void __wrap_queue_close(struct queue *q);
 
@@ -184,13 +184,13 @@ void __wrap_memory_close(struct memory *memory)
 }
 
 void __wrap_queue_start(struct queue *q, u64 features, struct memory *memory,
-			struct inflight *inflight)
+			struct inflight *inflight, struct dirty *dirty)
 {
 	if (q->wanted) {
 		lie_set_up(q);
 		lie_forget(&q->ring);
 	}
-	__real_queue_start(q, features, memory, inflight);
+	__real_queue_start(q, features, memory, inflight, dirty);
 }
 
 bool __wrap_queue_reap(struct queue *q)
