@@ -44,7 +44,7 @@ ASAN	:= -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-
 TSAN	:= -O1 -g -fsanitize=thread
 FUZZER	:= $(ASAN) -fsanitize=fuzzer
 COV	:= -O0 -g --coverage
-LIBS	:= -luring -lnbd -lseccomp -lcap-ng -lpthread
+LIBS	:= -luring -lnbd -lseccomp -lcap-ng -lxdp -lbpf -lpthread
 comma	:= ,
 
 RING	:= $(wildcard ring/*.c)

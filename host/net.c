@@ -85,11 +85,15 @@ struct net_rx {
 /**
  * struct net_tx - the transmitting queue
  * @ready: wait until the port takes frames
+ * @retry: wait until the port is to be asked again
+ * @delay: how long
  * @offloads: that the driver may ask for
  * @seg: segments of the chain that is served
  */
 struct net_tx {
 	struct queue_op ready;
+	struct queue_op retry;
+	struct __kernel_timespec delay;
 	u32 offloads;
 	struct ring_iov seg[NET_PORT_SEGS];
 };
@@ -149,24 +153,26 @@ static enum device_served net_wait_port(struct queue *q, struct queue_op *op, sh
 	return DEVICE_BLOCKED;
 }
 
-/* ---- receive ---------------------------------------------------------------- */
-
-static enum device_served net_wait_retry(struct queue *q, struct net_rx *rx)
+/* Have the queue served again when the port is to be asked again. */
+static enum device_served net_wait_retry(struct queue *q, struct queue_op *op,
+					 struct __kernel_timespec *delay)
 {
 	u32 ms = net_port_of(q)->retry_ms;
 	struct io_uring_sqe *sqe;
 
-	if (rx->retry.pending)
+	if (op->pending)
 		return DEVICE_BLOCKED;
-	sqe = queue_sqe(q, &rx->retry);
+	sqe = queue_sqe(q, op);
 	if (!sqe)
 		return DEVICE_BLOCKED;
-	rx->delay.tv_sec = ms / 1000;
-	rx->delay.tv_nsec = (long long)(ms % 1000) * 1000000;
-	io_uring_prep_timeout(sqe, &rx->delay, 0, 0);
-	queue_submit(sqe, &rx->retry);
+	delay->tv_sec = ms / 1000;
+	delay->tv_nsec = (long long)(ms % 1000) * 1000000;
+	io_uring_prep_timeout(sqe, delay, 0, 0);
+	queue_submit(sqe, op);
 	return DEVICE_BLOCKED;
 }
+
+/* ---- receive ---------------------------------------------------------------- */
 
 /* Let go of the frame and give back what it took, latest first. */
 static void net_rx_undo(struct queue *q, struct net_rx *rx)
@@ -306,7 +312,7 @@ static enum device_served net_rx_serve(struct queue *q, struct net_rx *rx)
 			if (!r)
 				return net_wait_port(q, &rx->ready, POLLIN);
 			if (r < 0)
-				return net_wait_retry(q, rx);
+				return net_wait_retry(q, &rx->retry, &rx->delay);
 			if (net_rx_over_mtu(q, &rx->frame))
 				continue;
 			rx->held = true;
@@ -347,29 +353,45 @@ static int net_tx_chain(struct queue *q, struct net_tx *tx, const struct ring_ch
 	return port->ops->send(port, &raw, c);
 }
 
+/* The port takes no more. */
+static enum device_served net_tx_wait(struct queue *q, struct net_tx *tx)
+{
+	return net_port_of(q)->clocked ? net_wait_retry(q, &tx->retry, &tx->delay) :
+					 net_wait_port(q, &tx->ready, POLLOUT);
+}
+
+static bool net_tx_finished(struct net_port *port)
+{
+	return !port->ops->finish || !port->ops->finish(port);
+}
+
 static enum device_served net_tx_serve(struct queue *q, struct net_tx *tx)
 {
 	struct ring_chain c = { .iov = tx->seg };
 	struct net_port *port = net_port_of(q);
+	bool dry = false;
 	unsigned int i;
 	int r;
 
-	if (tx->ready.pending)
+	if (tx->ready.pending || tx->retry.pending)
 		return DEVICE_BLOCKED;
-	if (port->ops->finish && port->ops->finish(port))
-		return net_wait_port(q, &tx->ready, POLLOUT);
+	if (!net_tx_finished(port))
+		return net_tx_wait(q, tx);
 	for (i = 0; i < DEVICE_BUDGET; i++) {
-		if (ring_dev_pop(&q->ring, &c) <= 0)
-			return DEVICE_DRY;
+		dry = ring_dev_pop(&q->ring, &c) <= 0;
+		if (dry)
+			break;
 		r = net_tx_chain(q, tx, &c);
 		if (r == -EAGAIN)
 			ring_dev_unpop(&q->ring, &c);
 		else
 			ring_dev_push(&q->ring, &c, 0);
 		if (r)
-			return net_wait_port(q, &tx->ready, POLLOUT);
+			return net_tx_wait(q, tx);
 	}
-	return DEVICE_MORE;
+	if (!net_tx_finished(port))
+		return net_tx_wait(q, tx);
+	return dry ? DEVICE_DRY : DEVICE_MORE;
 }
 
 /* ---- what the queue asks for -------------------------------------------------- */
@@ -386,6 +408,7 @@ static void net_stop(struct queue *q)
 
 	if (!net_receives(q)) {
 		queue_cancel(q, &tx->ready);
+		queue_cancel(q, &tx->retry);
 		return;
 	}
 	queue_cancel(q, &rx->ready);
@@ -415,6 +438,7 @@ static void *net_start_tx(const struct queue *q)
 	if (!tx)
 		return NULL;
 	tx->ready = (struct queue_op) { .done = net_on_ready };
+	tx->retry = (struct queue_op) { .done = net_on_ready };
 	tx->offloads = net_hdr_offloads_device(q->features);
 	return tx;
 }
@@ -511,6 +535,7 @@ static bool net_open_port(struct net *net, const struct options_device *spec)
 	struct net_port *port;
 
 	port = spec->tap ? net_tap_open(spec, net->dev.queue_num, net->port[0]) :
+	       spec->xdp ? net_xdp_open(spec, net->dev.queue_num, net->port[0]) :
 	       spec->pair ? net_pair_open(spec) : net_stream_open(spec);
 	if (!port)
 		return false;

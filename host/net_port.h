@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a network card stands on: a tap, a stream of frames, or another card. */
+/* What a network card stands on: a tap, a stream, another card, or a queue of an interface. */
 #ifndef HOST_NET_PORT_H
 #define HOST_NET_PORT_H
 
@@ -36,10 +36,10 @@ struct net_frame {
  * @receive: rx worker: take a frame; 1, 0 when there is none (wait until @fd is
  *	readable), or -ENOTCONN (ask again after @retry_ms)
  * @send: tx worker: send the frame of a chain; its net header, checked, is @hdr.
- *	0 when it was sent or dropped, 1 when it was taken and @finish must be
+ *	0 when it was taken or dropped, 1 when it was taken and @finish must be
  *	called once @fd is writable, -EAGAIN when it must be sent again then
- * @finish: tx worker: go on with a frame that was taken; 0 or -EAGAIN; NULL when
- *	frames are never taken in part
+ * @finish: tx worker, before the first frame of a round and after the last: go on with what
+ *	was taken; 0 or -EAGAIN; NULL: what is taken is sent
  * @attach: take part in the network, or not; not at first; rx worker, or control thread when that
  *	does not run; NULL: it always does
  * @announce: control thread: send a frame of NET_ANNOUNCE_BYTES in the driver's stead;
@@ -65,6 +65,7 @@ struct net_port_ops {
  * @fd: what to wait for; the number never changes
  * @features: virtio features that the port makes possible
  * @retry_ms: when to ask again after -ENOTCONN
+ * @clocked: likewise after -EAGAIN of @send and @finish: @fd does not tell when it is writable
  */
 struct net_port {
 	const struct net_port_ops *ops;
@@ -73,6 +74,7 @@ struct net_port {
 	int fd;
 	u64 features;
 	u32 retry_ms;
+	bool clocked;
 };
 
 /**
@@ -107,6 +109,19 @@ struct net_port *net_stream_open(const struct options_device *spec);
  * Return: the port or NULL.
  */
 struct net_port *net_pair_open(const struct options_device *spec);
+
+/**
+ * net_xdp_open() - open a queue of a network interface by AF_XDP
+ * @spec: names the interface, and its first queue for this card
+ * @pair: of queues of the card
+ * @first: port of pair 0, for the others
+ *
+ * Says in one line what is wrong when there is something.
+ *
+ * Return: the port or NULL.
+ */
+struct net_port *net_xdp_open(const struct options_device *spec, unsigned int pair,
+			      const struct net_port *first);
 
 /**
  * net_port_gather() - the frame of a chain as an iovec

@@ -82,6 +82,9 @@ static const char options_help[] =
 "                                      a network card on a Unix stream socket\n"
 "                                      in the framing of QEMU's -netdev stream\n"
 "                                      (passt)\n"
+"  --device type=net,socket=PATH,xdp=INTERFACE[,xdp-queue=N][,queues=N]\n"
+"                                      a network card on a queue of an interface (0), or\n"
+"                                      on several from that on, by AF_XDP\n"
 "  --device type=net,socket=PATH,pair=NAME\n"
 "                                      a network card that is linked with the other one\n"
 "                                      of that NAME, and with nothing else\n"
@@ -277,7 +280,7 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 	static const char *const names[] = {
 		"type", "socket", "path", "serial", "readonly", "queues", "tap", "stream", "id",
 		"mode", "null", "client", "threads", "cpus", "poll", "fd", "pair", "nbd",
-		"nbd-timeout", "migrate",
+		"nbd-timeout", "migrate", "xdp", "xdp-queue",
 	};
 	unsigned int i;
 	long number;
@@ -348,8 +351,15 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 			return -EINVAL;
 		d->nbd_timeout = (int)number;
 		return 0;
-	default:
+	case 19:
 		return options_switch("migrate", value, &d->migrate);
+	case 20:
+		return options_set(&d->xdp, "xdp", value);
+	default:
+		if (options_number("xdp-queue", value, 0, OPTIONS_XDP_QUEUES - 1, &number))
+			return -EINVAL;
+		d->xdp_queue = (u16)number;
+		return 0;
 	}
 }
 
@@ -372,18 +382,20 @@ static int options_check(const struct options_device *d, const char *arg)
 		return options_bad("--device", arg, "path, nbd and null exclude each other: give one");
 	if (d->nbd_timeout >= 0 && !d->nbd)
 		return options_bad("--device", arg, "nbd-timeout goes with nbd= only: leave it out");
-	if (!net && (d->tap || d->stream || d->pair))
-		return options_bad("--device", arg, "tap, stream and pair are for type=net only");
+	if (!net && (d->tap || d->stream || d->pair || d->xdp))
+		return options_bad("--device", arg, "tap, stream, xdp and pair are for type=net only");
+	if (d->xdp_queue && !d->xdp)
+		return options_bad("--device", arg, "xdp-queue goes with xdp= only");
 	if (net && (d->path || d->null || d->nbd || d->serial || d->readonly || d->migrate))
 		return options_bad("--device", arg, "path, nbd, null, serial, readonly and migrate are for type=blk only");
 	if (net && d->queues > OPTIONS_PAIRS_MAX)
 		return options_bad("--device", arg, "a network card has at most 16 pairs of queues");
-	if (net && !d->tap && d->queues > 1)
-		return options_bad("--device", arg, "only a tap has more than one pair of queues: leave queues= out");
+	if (net && !d->tap && !d->xdp && d->queues > 1)
+		return options_bad("--device", arg, "only taps and xdp have more than one pair of queues: leave queues= out");
 	if (d->tap_fds && d->queues && d->queues != d->tap_fds)
 		return options_bad("--device", arg, "one file descriptor of a tap for each pair of queues: give as many as queues= says, or leave that out");
-	if (net && !!d->tap + !!d->stream + !!d->pair != 1)
-		return options_bad("--device", arg, "a network card needs one of tap=, stream= and pair=");
+	if (net && !!d->tap + !!d->stream + !!d->xdp + !!d->pair != 1)
+		return options_bad("--device", arg, "a network card needs one of tap=, stream=, xdp= and pair=");
 	return 0;
 }
 

@@ -17,6 +17,7 @@
 #define OPTIONS_CPUS		64u	/* that threads can be dealt out to */
 #define OPTIONS_CPU_MAX		1023u	/* the highest one */
 #define OPTIONS_POLL_MAX	100000u	/* microseconds */
+#define OPTIONS_XDP_QUEUES	1024u	/* of an interface */
 #define OPTIONS_FD_MAX		(1 << 20)
 
 /* enum options_type - types of devices */
@@ -60,6 +61,8 @@ struct options_sched {
  * @tap_fd: network: inherited taps, one for each pair of queues
  * @tap_fds: how many of these; 0: @tap is a name
  * @stream: network: path of a Unix stream socket to connect to, or NULL
+ * @xdp: network: name of an interface of which it has queues, or NULL
+ * @xdp_queue: network: the first of these
  * @pair: network: what another card of this process has as well, or NULL
  * @sched: how it is served
  *
@@ -84,6 +87,8 @@ struct options_device {
 	int tap_fd[OPTIONS_PAIRS_MAX];
 	u16 tap_fds;
 	const char *stream;
+	const char *xdp;
+	u16 xdp_queue;
 	const char *pair;
 	struct options_sched sched;
 };

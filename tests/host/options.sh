@@ -56,17 +56,17 @@ refused "permissions of a socket that is the front-end's are refused" ".*leave m
 refused "a client that is neither on nor off is refused" "client 'maybe': use on or off" \
 	--device "type=blk,socket=$S,path=$D,client=maybe"
 refused "a card with seventeen pairs is refused" ".*at most 16 pairs" --device "type=net,socket=$S,tap=tap0,queues=17"
-refused "a stream with two pairs is refused" ".*only a tap has more than one pair" \
+refused "a stream with two pairs is refused" ".*only taps and xdp have more than one pair" \
 	--device "type=net,socket=$S,stream=$S.2,queues=2"
 refused "a device without a socket is refused" ".*no socket" --device "type=blk,path=$D"
 refused "a disk without a file is refused" ".*disk without a file" --device "type=blk,socket=$S"
 refused "a disk with a tap is refused" ".*type=net only" \
 	--device "type=blk,socket=$S,path=$D,tap=tap0"
-refused "a network card without a port is refused" ".*needs one of tap=, stream= and pair=" --device "type=net,socket=$S"
-refused "a network card with two ports is refused" ".*needs one of tap=, stream= and pair=" \
+refused "a network card without a port is refused" ".*needs one of tap=, stream=, xdp= and pair=" --device "type=net,socket=$S"
+refused "a network card with two ports is refused" ".*needs one of tap=, stream=, xdp= and pair=" \
 	--device "type=net,socket=$S,tap=a,stream=b"
-for more in tap=tap0 stream=b; do
-	refused "a network card with a pair and $more is refused" ".*needs one of tap=, stream= and pair=" \
+for more in tap=tap0 stream=b xdp=lo; do
+	refused "a network card with a pair and $more is refused" ".*needs one of tap=, stream=, xdp= and pair=" \
 		--device "type=net,socket=$S,pair=x,$more"
 done
 refused "a pair of one card is refused" "pair 'x': one device has it: " --device "type=net,socket=$S,pair=x" \
@@ -74,9 +74,14 @@ refused "a pair of one card is refused" "pair 'x': one device has it: " --device
 refused "a pair of three cards is refused" "pair 'x': more than two devices have it: " \
 	--device "type=net,socket=$S,pair=x" --device "type=net,socket=$S.2,pair=x" --device "type=net,socket=$S.3,pair=x"
 refused "a pair without a name is refused" "pair '': empty" --device "type=net,socket=$S,pair="
-refused "a pair with two pairs of queues is refused" ".*only a tap has more than one pair" \
+refused "a pair with two pairs of queues is refused" ".*only taps and xdp have more than one pair" \
 	--device "type=net,socket=$S,pair=x,queues=2"
 refused "a disk of a pair is refused" ".*type=net only" --device "type=blk,socket=$S,path=$D,pair=x"
+refused "a queue of no interface is refused" ".*xdp-queue goes with xdp= only" \
+	--device "type=net,socket=$S,tap=tap0,xdp-queue=1"
+refused "a queue of an interface that cannot be is refused" "xdp-queue '1024': give a number from 0" \
+	--device "type=net,socket=$S,xdp=lo,xdp-queue=1024"
+refused "a disk on an interface is refused" ".*type=net only" --device "type=blk,socket=$S,path=$D,xdp=lo"
 for fds in '' x 2 3: 3:x 3,,4 1048577 3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18:19; do
 	refused "taps 'fd:$fds' are refused" "tap 'fd:.*': (give a file descriptor, 3 or more|.*at most 16 pairs)" \
 		--device "type=net,socket=$S,tap=fd:$fds"

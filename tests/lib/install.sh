@@ -22,7 +22,8 @@ set -euo pipefail
 
 PACKAGES=(
 	# building: modules, daemon
-	build-essential kmod libcap-ng-dev libjansson-dev libnbd-dev libseccomp-dev liburing-dev pkg-config
+	build-essential kmod libbpf-dev libcap-ng-dev libjansson-dev libnbd-dev libseccomp-dev liburing-dev
+	libxdp-dev pkg-config
 	# checking: unit tests, sanitizers and libFuzzer, static checks, model, instruction counts
 	clang libclang-rt-14-dev libcmocka-dev shellcheck sparse spin valgrind
 	# machines: the virtual machine, its firmware, its network, its initramfs
