@@ -274,26 +274,72 @@ static int options_cpus(struct options_sched *s, const char *arg)
 	return 0;
 }
 
+/* Keys of --device. */
+enum options_key {
+	KEY_TYPE,
+	KEY_SOCKET,
+	KEY_PATH,
+	KEY_SERIAL,
+	KEY_READONLY,
+	KEY_QUEUES,
+	KEY_TAP,
+	KEY_STREAM,
+	KEY_ID,
+	KEY_MODE,
+	KEY_NULL,
+	KEY_CLIENT,
+	KEY_THREADS,
+	KEY_CPUS,
+	KEY_POLL,
+	KEY_FD,
+	KEY_PAIR,
+	KEY_NBD,
+	KEY_NBD_TIMEOUT,
+	KEY_MIGRATE,
+	KEY_XDP,
+	KEY_XDP_QUEUE,
+};
+
+static const char *const options_keys[] = {
+	[KEY_TYPE] = "type",
+	[KEY_SOCKET] = "socket",
+	[KEY_PATH] = "path",
+	[KEY_SERIAL] = "serial",
+	[KEY_READONLY] = "readonly",
+	[KEY_QUEUES] = "queues",
+	[KEY_TAP] = "tap",
+	[KEY_STREAM] = "stream",
+	[KEY_ID] = "id",
+	[KEY_MODE] = "mode",
+	[KEY_NULL] = "null",
+	[KEY_CLIENT] = "client",
+	[KEY_THREADS] = "threads",
+	[KEY_CPUS] = "cpus",
+	[KEY_POLL] = "poll",
+	[KEY_FD] = "fd",
+	[KEY_PAIR] = "pair",
+	[KEY_NBD] = "nbd",
+	[KEY_NBD_TIMEOUT] = "nbd-timeout",
+	[KEY_MIGRATE] = "migrate",
+	[KEY_XDP] = "xdp",
+	[KEY_XDP_QUEUE] = "xdp-queue",
+};
+
 /* One key=value of --device; @keys has a bit for each key seen. */
 static int options_pair(struct options_device *d, u32 *keys, const char *key, const char *value)
 {
-	static const char *const names[] = {
-		"type", "socket", "path", "serial", "readonly", "queues", "tap", "stream", "id",
-		"mode", "null", "client", "threads", "cpus", "poll", "fd", "pair", "nbd",
-		"nbd-timeout", "migrate", "xdp", "xdp-queue",
-	};
 	unsigned int i;
 	long number;
 
-	for (i = 0; i < ARRAY_SIZE(names) && strcmp(key, names[i]); i++)
+	for (i = 0; i < ARRAY_SIZE(options_keys) && strcmp(key, options_keys[i]); i++)
 		;
-	if (i == ARRAY_SIZE(names))
+	if (i == ARRAY_SIZE(options_keys))
 		return options_bad("--device key", key, "not known: see --help");
 	if (*keys & (1u << i))
 		return options_bad("--device key", key, "given twice: give it once");
 	*keys |= 1u << i;
-	switch (i) {
-	case 0:
+	switch ((enum options_key)i) {
+	case KEY_TYPE:
 		if (!strcmp(value, "blk"))
 			d->type = OPTIONS_BLK;
 		else if (!strcmp(value, "net"))
@@ -301,66 +347,67 @@ static int options_pair(struct options_device *d, u32 *keys, const char *key, co
 		else
 			return options_bad("type", value, "not known: use blk or net");
 		return 0;
-	case 1:
+	case KEY_SOCKET:
 		return options_set(&d->socket, "socket", value);
-	case 2:
+	case KEY_PATH:
 		return options_set(&d->path, "path", value);
-	case 3:
+	case KEY_SERIAL:
 		if (strlen(value) > OPTIONS_SERIAL_BYTES)
 			return options_bad("serial", value, "use at most 20 characters");
 		return options_set(&d->serial, "serial", value);
-	case 4:
+	case KEY_READONLY:
 		return options_switch("readonly", value, &d->readonly);
-	case 5:
+	case KEY_QUEUES:
 		if (options_number("queues", value, 1, OPTIONS_QUEUES_MAX, &number))
 			return -EINVAL;
 		d->queues = (u16)number;
 		return 0;
-	case 6:
+	case KEY_TAP:
 		return options_tap(d, "tap", value);
-	case 7:
+	case KEY_STREAM:
 		return options_set(&d->stream, "stream", value);
-	case 8:
+	case KEY_ID:
 		return options_id(d, value);
-	case 9:
+	case KEY_MODE:
 		return options_mode(d, value);
-	case 10:
+	case KEY_NULL:
 		return options_size(d, value);
-	case 11:
+	case KEY_CLIENT:
 		return options_switch("client", value, &d->client);
-	case 12:
+	case KEY_THREADS:
 		if (options_number("threads", value, 1, OPTIONS_QUEUES_MAX, &number))
 			return -EINVAL;
 		d->sched.threads = (u16)number;
 		return 0;
-	case 13:
+	case KEY_CPUS:
 		return options_cpus(&d->sched, value);
-	case 14:
+	case KEY_POLL:
 		if (options_number("poll", value, 0, OPTIONS_POLL_MAX, &number))
 			return -EINVAL;
 		d->sched.poll_us = (u32)number;
 		return 0;
-	case 15:
+	case KEY_FD:
 		return options_fd(d, "fd", value);
-	case 16:
+	case KEY_PAIR:
 		return options_set(&d->pair, "pair", value);
-	case 17:
+	case KEY_NBD:
 		return options_set(&d->nbd, "nbd", value);
-	case 18:
+	case KEY_NBD_TIMEOUT:
 		if (options_number("nbd-timeout", value, 0, OPTIONS_NBD_TIMEOUT_MAX, &number))
 			return -EINVAL;
 		d->nbd_timeout = (int)number;
 		return 0;
-	case 19:
+	case KEY_MIGRATE:
 		return options_switch("migrate", value, &d->migrate);
-	case 20:
+	case KEY_XDP:
 		return options_set(&d->xdp, "xdp", value);
-	default:
+	case KEY_XDP_QUEUE:
 		if (options_number("xdp-queue", value, 0, OPTIONS_XDP_QUEUES - 1, &number))
 			return -EINVAL;
 		d->xdp_queue = (u16)number;
 		return 0;
 	}
+	return -EINVAL;
 }
 
 /* Does the device that @arg of --device describes make sense? */
@@ -496,7 +543,7 @@ static int options_list(struct options *o, const char *arg)
 		if (options_pair(&d, &keys, pair, value))
 			return -EINVAL;
 	}
-	if (!(keys & 1))
+	if (!(keys & 1u << KEY_TYPE))
 		return options_bad("--device", arg, "no type: begin with type=blk or type=net");
 	if (options_check(&d, arg))
 		return -EINVAL;
