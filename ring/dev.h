@@ -28,7 +28,7 @@ struct ring_iov {
  * Return: the address in this process of a range that lies wholly inside one
  * region, or NULL.
  */
-typedef void __shared *(*ring_map_fn)(void *ctx, u64 addr, u32 len, bool write);
+typedef void __shared *ring_map_fn(void *ctx, u64 addr, u32 len, bool write);
 
 /**
  * typedef ring_dirty_fn - hear of memory that the device half has written
@@ -48,7 +48,7 @@ typedef void (*ring_dirty_fn)(void *ctx, const void __shared *at, size_t len);
  * @bytes: most bytes a chain may have, readable and writable together
  */
 struct ring_dev_limits {
-	ring_map_fn map;
+	ring_map_fn *map;
 	void *ctx;
 	ring_dirty_fn dirty;
 	void *dirty_ctx;
