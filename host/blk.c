@@ -485,6 +485,14 @@ static void blk_stop(struct queue *q)
 		s->ops->stop(s, q);
 }
 
+static void blk_take_over(struct queue *q)
+{
+	struct blk_store *s = blk_of(q)->store;
+
+	if (s->ops->begin)
+		s->ops->begin(s, q);
+}
+
 static int blk_start(struct queue *q)
 {
 	const struct blk *blk = blk_of(q);
@@ -624,6 +632,7 @@ static const struct device_ops blk_ops = {
 	.recall = blk_recall,
 	.refresh = blk_refresh,
 	.start = blk_start,
+	.begin = blk_take_over,
 	.serve = blk_serve,
 	.stop = blk_stop,
 	.finish = blk_finish,

@@ -559,7 +559,7 @@ void blk_link_init(struct blk_link *l, struct blk_nbd *n)
 	l->op_tick.done = blk_link_on_tick;
 }
 
-void blk_link_start(struct blk_link *l, struct queue *q)
+void blk_link_begin(struct blk_link *l, struct queue *q)
 {
 	blk_link_settle(l, q);
 }

@@ -82,11 +82,11 @@ void blk_link_init(struct blk_link *l, struct blk_nbd *n);
 const char *blk_link_meet(struct blk_link *l);
 
 /**
- * blk_link_start() - have the worker of a queue serve it; control thread
+ * blk_link_begin() - serve a queue from here on; worker
  * @l: the link
  * @q: the queue
  */
-void blk_link_start(struct blk_link *l, struct queue *q);
+void blk_link_begin(struct blk_link *l, struct queue *q);
 
 /**
  * blk_link_submit() - do a request's step, now or when there is a connection; worker

@@ -113,10 +113,9 @@ static struct blk_link *blk_nbd_link(struct blk_store *s, const struct queue *q)
 	return &container_of(s, struct blk_nbd, store)->link[q->index];
 }
 
-static int blk_nbd_start(struct blk_store *s, struct queue *q)
+static void blk_nbd_begin(struct blk_store *s, struct queue *q)
 {
-	blk_link_start(blk_nbd_link(s, q), q);
-	return 0;
+	blk_link_begin(blk_nbd_link(s, q), q);
 }
 
 static void blk_nbd_submit(struct blk_store *s, struct queue *q, struct blk_io *io)
@@ -147,7 +146,7 @@ static void blk_nbd_close(struct blk_store *s)
 }
 
 static const struct blk_store_ops blk_nbd_ops = {
-	.start = blk_nbd_start,
+	.begin = blk_nbd_begin,
 	.submit = blk_nbd_submit,
 	.stop = blk_nbd_stop,
 	.finish = blk_nbd_finish,

@@ -132,6 +132,7 @@ struct blk_io {
  * struct blk_store_ops - what a kind of store does
  * @start: control thread, before the queue's worker runs; as @start of struct device_ops; NULL:
  *	nothing to do
+ * @begin: worker, which has just been given the queue; NULL: nothing to do
  * @submit: worker: do a request's step, which ends with blk_step_done()
  * @stop: worker: the queue is to stop; steps end, in bounded time, with blk_step_done() or
  *	blk_io_leave(); NULL: they end by themselves
@@ -142,6 +143,7 @@ struct blk_io {
  */
 struct blk_store_ops {
 	int (*start)(struct blk_store *s, struct queue *q);
+	void (*begin)(struct blk_store *s, struct queue *q);
 	void (*submit)(struct blk_store *s, struct queue *q, struct blk_io *io);
 	void (*stop)(struct blk_store *s, struct queue *q);
 	void (*finish)(struct blk_store *s, struct queue *q);

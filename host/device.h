@@ -46,6 +46,7 @@ struct device;
  * @start: control thread, before the queue's worker runs: set q->priv; 0 or
  *	-errno (then @finish is not called); -EAGAIN: the queue is to be started again in a moment;
  *	-EBUSY: it cannot be, and that was said
+ * @begin: worker, which has just been given the queue: wait for events; NULL: there are none yet
  * @serve: worker: take chains and serve them
  * @stop: worker, when the queue is to stop: cancel what waits for events; what
  *	does I/O is waited for by the queue
@@ -65,6 +66,7 @@ struct device_ops {
 	int (*set_mtu)(struct device *dev, u64 mtu);
 	void (*announce)(struct device *dev, const u8 *mac);
 	int (*start)(struct queue *q);
+	void (*begin)(struct queue *q);
 	enum device_served (*serve)(struct queue *q);
 	void (*stop)(struct queue *q);
 	void (*finish)(struct queue *q);

@@ -303,6 +303,8 @@ void queue_begin(struct queue *q)
 {
 	queue_wait_kick(q);
 	queue_wait_tick(q);
+	if (q->dev->ops->begin)
+		q->dev->ops->begin(q);
 	q->work = true;
 }
 
