@@ -175,10 +175,11 @@ def _():
         request(q, WRITE_TO, (DATA, 512))
         # The event index is behind the elements.
         assert s.log.take() == pages((STATUS, 1)) | {USED, USED + 2}
+        q.stop()
         q.next_avail = q.next_used = 600
         s.mem.write(q.used + 2, struct.pack("<H", 600))
-        q.start(base=600)
         s.mem.write(q.avail + 2, struct.pack("<H", 600))
+        q.start(base=600)
         request(q, WRITE_TO, (DATA, 512))
         assert s.log.take() == pages((STATUS, 1)) | {USED, USED + 1, USED + 2}
 
@@ -191,6 +192,7 @@ def _():
         q.start()
         base = request(q, WRITE_TO, (DATA, 512))
         assert s.log.take() == pages((STATUS, 1), (q.desc, 1)) | {USED}
+        q.stop()
         q.at = 700
         base = 0x80008000 | 700 | 700 << 16
         q.start(base)
