@@ -354,8 +354,8 @@ static void blk_link_down(struct blk_link *l, struct queue *q, const char *why)
 	losses = blk_nbd_lost(n, l);
 	if (losses)
 		log_peer(&n->limit, LOG_WARN, n->store.id,
-			 "NBD server %s: connection lost, %s (time %u); connecting again",
-			 n->store.name, why, losses);
+			 "NBD server %s: connection lost (%u times so far): %s; connecting again",
+			 n->store.name, losses, why);
 }
 
 /* The other end has greeted. */

@@ -83,6 +83,14 @@ for what in internet exec kill trace terminal user; do
 	tries "$what" killed && r=0 || r=1
 	result "$r" "what it may not do: $what"
 done
+tries port 'Connection refused' && r=0 || r=1
+result "$r" "for a disk on an NBD server it may connect to that server's port"
+if [ "$(python3 -c 'import ctypes; print(ctypes.CDLL(None).syscall(444, None, 0, 1))')" -lt 4 ]; then
+	skip "but to no other" "this kernel's Landlock knows no ports"
+else
+	tries other-port 'Permission denied' && r=0 || r=1
+	result "$r" "but to no other"
+fi
 for what in open create; do
 	tries "$what" 'Permission denied' && r=0 || r=1
 	result "$r" "what it may try in vain: $what"

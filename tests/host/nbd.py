@@ -7,6 +7,7 @@ Each test starts servers (nbdkit, with filters that log, fail and delay) and dae
 import random
 import signal
 import subprocess
+import threading
 
 from frontend import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
@@ -49,7 +50,8 @@ class Server:
         self.proc = None
         self.start()
 
-    uri = property(lambda self: "nbd://127.0.0.1:%d" % self.port if self.port
+    # A name with several addresses, perhaps, of which the first is none of the server's.
+    uri = property(lambda self: "nbd://localhost:%d" % self.port if self.port
                    else "nbd+unix:///?socket=" + self.sock)
 
     def start(self):
@@ -416,7 +418,9 @@ class Load:
                     self.differing += 1
 
     def run(self, until):
+        end = time.monotonic() + DEADLINE
         while not until():
+            assert time.monotonic() < end, "nothing comes of the load"
             self.fill()
             self.reap()
             select.select([d.q.call for d in self.disks], [], [], 0.01)
@@ -448,7 +452,9 @@ def under_load(name, port, features):
 
 under_load("case 69: a server is killed under load, again and again: no request is lost, fails, or differs",
            None, CACHED)
-under_load("case 69: likewise over TCP, with durable writes", 10900 + os.getpid() % 1000, VERSION_1 | PROTOCOL)
+with socket.create_server(("127.0.0.1", 0)) as free:
+    PORT = free.getsockname()[1]
+under_load("case 69: likewise over TCP, with durable writes", PORT, VERSION_1 | PROTOCOL)
 
 
 def away(server, daemon):
@@ -456,6 +462,17 @@ def away(server, daemon):
     count = daemon.said("connecting again")
     server.end()
     daemon.says("connecting again", count + 1)
+
+
+if os.geteuid() == 0:
+    @check("a server is connected to again by a daemon that became another user")
+    def _():
+        with Server("memory", "1M", port=PORT) as server, \
+             Daemon("--user", "nobody", *device(server)) as daemon, session() as s:
+            d = Disk(s)
+            away(server, daemon)
+            server.start()
+            assert d.do(OUT, 0, 4096) == OK
 
 
 @check("case 69: after a connection was lost with writes that were not flushed, one flush fails, and one only")
@@ -486,6 +503,60 @@ def _():
         away(server, daemon)
         server.start()
         assert d[0].do(FLUSH) == IOERR and d[0].do(FLUSH) == OK
+
+
+class Proxy:
+    """Between a daemon and a server: connections can be cut one by one."""
+
+    def __init__(self, server):
+        self.uri, self.server, self.pairs = "nbd+unix:///?socket=%s/proxy" % DIR, server, []
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.bind(DIR + "/proxy")
+        self.sock.listen(8)
+        self.end = False
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.end:
+            ends = {}
+            for a, b in self.pairs:
+                ends[a], ends[b] = b, a
+            for ready in select.select([self.sock, *ends], [], [], 0.05)[0]:
+                if ready is self.sock:
+                    there = socket.socket(socket.AF_UNIX)
+                    there.connect(self.server.sock)
+                    self.pairs.append((self.sock.accept()[0], there))
+                    continue
+                data = ready.recv(1 << 20)
+                if data:
+                    ends[ready].sendall(data)
+                else:
+                    ends[ready].shutdown(socket.SHUT_WR)
+                    self.pairs = [p for p in self.pairs if ready not in p]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.end = True
+        self.thread.join()
+        for s in sum(self.pairs, (self.sock,)):
+            s.close()
+
+
+@check("case 69: when one connection of several is lost all are made anew, and one flush fails")
+def _():
+    with Server() as server, Proxy(server) as proxy, \
+         Daemon(*device(proxy, ",queues=3")) as daemon, session() as s:
+        d = Disk(s, 0, 64), Disk(s, 1, 64)
+        assert d[1].do(OUT, 0, 4096) == OK
+        proxy.pairs[0][0].shutdown(socket.SHUT_RDWR)
+        daemon.says("connected again")
+        # Two; the third queue does not run.
+        wait_until(lambda: server.seen(r"connection=\d+ Connect ") == 5)
+        assert d[1].do(FLUSH) == IOERR and d[0].do(FLUSH) == OK and d[1].do(FLUSH) == OK
+        assert daemon.said("connection lost") == 1
 
 
 @check("case 69: flushes that are under way when the connection is lost fail, all of them")

@@ -10,4 +10,4 @@ set -euo pipefail
 . "$(dirname "$0")/rig.bash"
 command -v nbdkit >/dev/null || die "nbdkit is missing: install it"
 work_dir nbd
-PYTHONDONTWRITEBYTECODE=1 exec python3 "$RIG/nbd.py" "$DAEMON" "$WORK"
+PYTHONDONTWRITEBYTECODE=1 python3 "$RIG/nbd.py" "$DAEMON" "$WORK"
