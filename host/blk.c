@@ -345,6 +345,15 @@ static bool blk_is_aligned(const struct blk_store *s, const struct blk_io *io)
 	return !(bits & (s->align - 1));
 }
 
+/* The data goes by way of a private buffer: remember the segments that it is in. */
+static void blk_bounce(struct blk_io *io, const struct ring_iov *seg, unsigned int segs, u32 skip)
+{
+	memcpy(io->mem->data, seg, segs * sizeof(*seg));
+	io->segs = segs;
+	io->skip = skip;
+	io->bounced = true;
+}
+
 /* Data segments of a chain: @skip bytes passed over, then as many as are asked for. */
 static void blk_gather(const struct blk_store *s, struct blk_io *io, const struct ring_iov *seg,
 		       unsigned int segs, u32 skip)
@@ -352,12 +361,10 @@ static void blk_gather(const struct blk_store *s, struct blk_io *io, const struc
 	u32 bytes = io->req.bytes, pass = skip, len;
 	unsigned int i;
 
-	memcpy(io->mem->data, seg, segs * sizeof(*seg));
-	io->segs = segs;
-	io->skip = skip;
-	io->bounced = s->distant;
-	if (s->distant)
+	if (s->distant) {
+		blk_bounce(io, seg, segs, skip);
 		return;
+	}
 	io->iov = io->mem->seg;
 	io->iovs = 0;
 	for (i = 0; i < segs && bytes; i++) {
@@ -373,7 +380,8 @@ static void blk_gather(const struct blk_store *s, struct blk_io *io, const struc
 		bytes -= len;
 		pass = 0;
 	}
-	io->bounced = !blk_is_aligned(s, io);
+	if (!blk_is_aligned(s, io))
+		blk_bounce(io, seg, segs, skip);
 }
 
 static void blk_get_id(struct queue *q, struct blk_io *io, const struct ring_chain *c)
@@ -421,7 +429,6 @@ static bool blk_serve_chain(struct queue *q, const struct ring_chain *c)
 	last = &c->iov[c->out + c->in - 1];
 	io->status = shared_at(last->base, last->len - 1);
 	io->bounced = false;
-	io->segs = 0;
 	io->stamped = false;
 	blk_begin(io);
 	io->durable = !(b->disk.features & BIT_ULL(VIRTIO_BLK_F_FLUSH)) ||

@@ -8,15 +8,13 @@
 
 static void blk_null_submit(struct blk_store *s, struct queue *q, struct blk_io *io)
 {
+	const struct blk_step *step = &io->step;
 	unsigned int i;
 
 	(void)s;
-	/* The status is among the last of them, and is written later. */
-	for (i = 0; i < io->segs && io->step.op == BLK_OP_READ; i++) {
-		shared_zero(io->mem->data[i].base, io->mem->data[i].len);
-		dirty_wrote(&q->dirty, io->mem->data[i].base, io->mem->data[i].len);
-	}
-	blk_step_done(q, io, (int)io->step.bytes);
+	for (i = 0; step->op == BLK_OP_READ && i < step->iovs; i++)
+		shared_zero(memory_shared(step->iov[i].iov_base), step->iov[i].iov_len);
+	blk_step_done(q, io, (int)step->bytes);
 }
 
 static void blk_null_close(struct blk_store *s)

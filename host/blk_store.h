@@ -36,8 +36,9 @@ struct blk_link;
  * @op: BLK_OP_READ, WRITE, FLUSH, DISCARD or ZEROES; not always that of the request
  * @offset: byte offset on the disk
  * @bytes: of it; 0 of a flush
- * @iov: READ and WRITE: where the data is: in guest memory, for nobody but the kernel, or, always
- *	so when the store is @distant, in one piece of private memory
+ * @iov: READ and WRITE: where the data is: in guest memory, for the kernel, or else to be used
+ *	by memory_shared() only; or, always so when the store is @distant, in one piece of private
+ *	memory
  * @iovs: how many
  * @unmap: ZEROES: what holds them may be given back
  * @last: when it is done no data of the request is left
@@ -85,7 +86,7 @@ struct blk_segs {
  * @block: of @buf, see blk_bounce.c
  * @blocks: likewise
  * @skip: bytes of @mem->data before the data
- * @segs: how many of @mem->data
+ * @segs: how many of @mem->data; both are set when it is bounced
  * @next: of the free slots, or of those that wait for a buffer; else of the store
  * @mem: room for what it has many of
  * @op: of the store, if it wants it: an operation in the queue's io_uring
