@@ -13,6 +13,7 @@ import re
 import select
 import socket
 import struct
+import subprocess
 import sys
 import time
 
@@ -273,6 +274,27 @@ class Queue:
     def close(self):
         os.close(self.kick)
         os.close(self.call)
+
+
+class Airlockd:
+    """A process of airlockd that inherits files; whoever wants them no longer closes them."""
+
+    def __init__(self, args, fds=()):
+        self.process = subprocess.Popen(args, text=True, pass_fds=fds, stdin=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def end(self):
+        """Wait until it ends by itself; returns (status, what it said)."""
+        _, err = self.process.communicate(timeout=DEADLINE)
+        return self.process.returncode, err
 
 
 class Session:

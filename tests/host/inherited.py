@@ -14,31 +14,16 @@ DAEMON, IMAGE, PATH = sys.argv[1:4]
 STREAM = (socket.AF_UNIX, socket.SOCK_STREAM)
 
 
-class Daemon:
-    """airlockd with a disk at an inherited socket; the caller keeps no copy of that."""
+class Daemon(Airlockd):
+    """With a disk at an inherited socket; the caller keeps no copy of that."""
 
     def __init__(self, sock):
-        self.process = subprocess.Popen(
-            [DAEMON, "--fd=%d" % sock.fileno(), "--blk-file=" + IMAGE], text=True,
-            pass_fds=[sock.fileno()], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        super().__init__([DAEMON, "--fd=%d" % sock.fileno(), "--blk-file=" + IMAGE], [sock.fileno()])
         sock.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *args):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         return self.end()
-
-    def end(self):
-        """Wait until it ends by itself; returns (status, what it said)."""
-        _, err = self.process.communicate(timeout=DEADLINE)
-        return self.process.returncode, err
 
 
 def listening():

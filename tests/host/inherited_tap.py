@@ -40,20 +40,11 @@ def listening():
     return sock
 
 
-class Daemon:
-    """airlockd with what it inherits; the caller keeps its copies of taps."""
+class Daemon(Airlockd):
+    """With what it inherits; the caller keeps its copies of taps."""
 
     def __init__(self, args, fds, before=()):
-        self.process = subprocess.Popen(list(before) + [DAEMON] + args, text=True, pass_fds=fds,
-                                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *args):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
+        super().__init__(list(before) + [DAEMON] + args, fds)
 
     def started(self):
         said = line = self.process.stderr.readline()
@@ -61,11 +52,6 @@ class Daemon:
             line = self.process.stderr.readline()
             said += line
         assert line, said
-
-    def end(self):
-        """Wait until it ends by itself; returns (status, what it said)."""
-        _, err = self.process.communicate(timeout=DEADLINE)
-        return self.process.returncode, err
 
     def is_nobody(self):
         with open("/proc/%d/status" % self.process.pid, encoding="utf-8") as f:

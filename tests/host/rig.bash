@@ -117,6 +117,22 @@ end_daemon() {
 	return "$status"
 }
 
+# results_of PROGRAM [WORD]... - the TAP of a test program of Python is part of the script's own
+results_of() {
+	local line
+
+	PYTHONDONTWRITEBYTECODE=1 python3 "$RIG/$1" "${@:2}" >"$WORK/results" || true
+	while read -r line; do
+		case $line in
+		"ok "*) result 0 "${line#* - }" ;;
+		"not ok "*) result 1 "${line#* - }" ;;
+		1..*) ;;
+		*) printf '%s\n' "$line" ;;
+		esac
+	done <"$WORK/results"
+	grep -q '^1\.\.' "$WORK/results" || result 1 "$1 runs to its end"
+}
+
 # frontend PROGRAM [WORD]... - serve a disk of 8 MiB, or what DISK names, run a test program
 # of Python against it, and stop; its TAP is the script's, and the daemon has to end well
 frontend() {

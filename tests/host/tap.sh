@@ -30,16 +30,7 @@ ip tuntap add tap0 mode tap
 start_daemon 1 --device "$(tap tap0)"
 [ "$(grep -c 'net0: tap tap0 is down: .*: ip link set tap0 up$' "$WORK/log")" -eq 1 ] && r=0 || r=1
 result "$r" "a tap that is down is said at the start"
-PYTHONDONTWRITEBYTECODE=1 python3 "$RIG/tap.py" "$WORK/sock" tap0 "$WORK/log" >"$WORK/results" || true
-while read -r line; do
-	case $line in
-	"ok "*) result 0 "${line#* - }" ;;
-	"not ok "*) result 1 "${line#* - }" ;;
-	1..*) ;;
-	*) printf '%s\n' "$line" ;;
-	esac
-done <"$WORK/results"
-grep -q '^1\.\.' "$WORK/results" || result 1 "tap.py runs to its end"
+results_of tap.py "$WORK/sock" tap0 "$WORK/log"
 end_daemon && r=0 || r=1
 result "$r" "the daemon ends well"
 

@@ -38,20 +38,9 @@ serve() {
 	start_daemon 1 --user nobody --device "type=net,socket=$WORK/theirs/sock,xdp=x0${1:+,$1}"
 }
 
-# part PROGRAM-PART - its TAP is ours
+# part PROGRAM-PART
 part() {
-	local line
-
-	PYTHONDONTWRITEBYTECODE=1 python3 "$RIG/xdp.py" "$1" "$WORK/theirs/sock" x0 x1 "$WORK/log" >"$WORK/results" || true
-	while read -r line; do
-		case $line in
-		"ok "*) result 0 "${line#* - }" ;;
-		"not ok "*) result 1 "${line#* - }" ;;
-		1..*) ;;
-		*) printf '%s\n' "$line" ;;
-		esac
-	done <"$WORK/results"
-	grep -q '^1\.\.' "$WORK/results" || result 1 "xdp.py runs to its end"
+	results_of xdp.py "$1" "$WORK/theirs/sock" x0 x1 "$WORK/log"
 }
 
 if [ -z "${AIRLOCK_XDP_INSIDE:-}" ]; then
